@@ -1,0 +1,1 @@
+"""Streaming statistics that any better detector must beat."""

@@ -1,0 +1,1 @@
+"""Scorers over frames of pixels, through the same interface as the rest."""

@@ -1,0 +1,1 @@
+"""What holds scorers to their promises, and what draws the results."""
