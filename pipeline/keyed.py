@@ -4,9 +4,10 @@ A stage's state is a dataclass. Fields made by `per_key(fill)` are arrays whose 
 dense key; all others are shared by the keys. Stages never resize: the runner calls `grow` before
 it hands them a new key, so a key they see is always in range.
 
+>>> from dataclasses import dataclass
 >>> @dataclass
 ... class Means:
-...     mean: FloatArray = per_key(np.nan)
+...     mean: NDArray[np.float64] = per_key(np.nan)
 >>> state = Means(np.empty((0, 2)))
 >>> grow(state, 1)
 >>> state.mean.shape
@@ -15,13 +16,13 @@ it hands them a new key, so a key they see is always in range.
 True
 """
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.pipeline.types import FloatArray, IntArray
+from tocsin.pipeline.types import IntArray
 
 Rows = dict[str, NDArray[Any]]
 

@@ -6,6 +6,7 @@ Time comes first and channels last; times are int64 nanoseconds since 1970 in UT
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -56,8 +57,7 @@ class Batch:
     def ticks(self) -> Iterator["Batch"]:
         """The rows of each time stamp in turn; rows must stand in time order."""
         edges = np.flatnonzero(np.diff(self.time)) + 1
-        starts = [0, *edges.tolist(), len(self)]
-        for first, last in zip(starts[:-1], starts[1:], strict=True):
+        for first, last in pairwise([0, *edges.tolist(), len(self)]):
             if last > first:
                 part = slice(first, last)
                 yield Batch(self.key[part], self.time[part], self.values[part])

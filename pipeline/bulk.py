@@ -1,0 +1,151 @@
+"""Many closed ticks at once: the fast path, equal to `tocsin.pipeline.judge` to the bit.
+
+The whole block is scored and learned as if none of it alarmed. Series that did alarm, or that were
+firing already, are then put back to what they were before the block and judged again tick by tick.
+Nearly all series never alarm and keep the fast result.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tocsin.pipeline.chain import Chain, ChainState, Verdicts
+from tocsin.pipeline.events import ANOMALY, CALM, Naming
+from tocsin.pipeline.health import Seen
+from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.judge import (
+    POOL_TICKS,
+    Judged,
+    Opinion,
+    count_ticks,
+    decide,
+    judge_tick,
+    learn_tick,
+)
+from tocsin.pipeline.keyed import put, take
+from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores
+
+_log = logging.getLogger("tocsin.pipeline")
+
+
+@dataclass(slots=True)
+class Block:
+    """Rows of closed ticks and, filled in as they are judged, their verdicts.
+
+    `tick` (N,) numbers the ticks from 0; rows stand in tick order.
+    """
+
+    batch: Batch
+    tick: IntArray
+    seen: Seen
+    score: FloatArray
+    tail: FloatArray
+    alpha: FloatArray
+    alarm: BoolArray
+    failed: BoolArray
+    incidents: list[tuple[int, Incident]]
+    blame: FloatArray | None = None
+
+    def fill(self, rows: IntArray, judged: Judged) -> None:
+        """Put the verdicts of some rows in their place."""
+        verdicts = judged.verdicts
+        self.score[rows], self.tail[rows] = verdicts.score, verdicts.tail
+        self.alpha[rows], self.alarm[rows] = verdicts.alpha, verdicts.alarm
+        self.failed[rows] = judged.failed
+        self.incidents += [(int(rows[row]), incident) for row, incident in judged.incidents]
+
+    def verdicts(self) -> Verdicts:
+        """The columns people see."""
+        batch = self.batch
+        return Verdicts(batch.key, batch.time, self.score, self.tail, self.alpha, self.alarm)
+
+
+def open_block(batch: Batch, tick: IntArray, seen: Seen) -> Block:
+    """A block with nothing judged yet."""
+    rows = len(batch)
+    nan, none = np.full(rows, np.nan), np.zeros(rows, dtype=bool)
+    return Block(batch, tick, seen, nan, nan.copy(), nan.copy(), none, none.copy(), [])
+
+
+def judge_ticks(
+    chain: Chain, state: ChainState, block: Block, names: Naming, *, fast: bool = True
+) -> None:
+    """Score, decide and learn every tick of the block, in spans between renewals of the pool."""
+    first = 0
+    ticks = int(block.tick[-1]) + 1 if len(block.tick) else 0
+    while first < ticks:
+        last = min(ticks, first + POOL_TICKS - state.ticks % POOL_TICKS)
+        rows = np.arange(*np.searchsorted(block.tick, [first, last]))
+        if not (fast and last - first > 1 and _in_bulk(chain, state, block, rows, names)):
+            _tick_by_tick(chain, state, block, rows, names)
+        count_ticks(chain, state, last - first)
+        first = last
+
+
+def _in_bulk(chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming) -> bool:
+    """Judge rows by the fast path; False, with nothing changed, where there is none."""
+    advance = getattr(chain.scorer, "advance", None)
+    if advance is None or chain.scorer.traits.shared or state.fragile:
+        return False
+    batch = block.batch.take(rows)
+    keys = np.unique(batch.key)
+    saved = take(state.scorer, keys), take(state.calibrator, keys)
+    try:
+        scores = advance(state.scorer, batch)
+    except Exception:  # The supervised place: judged again row by row
+        _log.exception("%s raised; its rows are judged one by one", chain.scorer)
+        put(state.scorer, keys, saved[0])
+        state.fragile = True
+        return False
+    tail = chain.calibrator.advance(state.calibrator, batch.key, scores.value)
+    alpha = chain.threshold.alpha(state.threshold, batch.key, batch.time, block.seen.interval[rows])
+    alarm = tail < alpha
+    restless = state.episodes.phase[keys, ANOMALY] != CALM
+    restless |= np.isin(keys, batch.key[alarm])
+    again = rows[np.isin(batch.key, keys[restless])]
+    block.score[rows], block.tail[rows] = scores.value, tail
+    if scores.blame is not None and chain.gate.learn == "always":
+        block.blame = np.zeros(block.batch.values.shape) if block.blame is None else block.blame
+        block.blame[rows] = scores.blame
+    block.alpha[rows], block.alarm[rows] = alpha, alarm
+    calm = keys[~restless]
+    chain.gate.admit(state.gate, calm, np.zeros_like(calm), np.zeros(len(calm), dtype=bool))
+    if len(again) and chain.gate.learn == "always":
+        _decide_again(chain, state, block, again, names)
+    elif len(again):
+        some = np.flatnonzero(restless)
+        put(state.scorer, keys[some], {path: part[some] for path, part in saved[0].items()})
+        put(state.calibrator, keys[some], {path: part[some] for path, part in saved[1].items()})
+        _tick_by_tick(chain, state, block, again, names)
+    return True
+
+
+def _ticks_of(block: Block, rows: IntArray) -> Iterator[IntArray]:
+    """The rows of each tick in turn."""
+    edges = np.flatnonzero(np.diff(block.tick[rows])) + 1
+    return (part for part in np.split(rows, edges) if len(part))
+
+
+def _tick_by_tick(
+    chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming
+) -> None:
+    """Judge and learn rows by the definition."""
+    for part in _ticks_of(block, rows):
+        batch = block.batch.take(part)
+        judged = judge_tick(chain, state, batch, block.seen.take(part), names)
+        block.fill(part, judged)
+        learn = judged.learnable
+        learn_tick(chain, state, batch.take(learn), judged.verdicts.score[learn])
+
+
+def _decide_again(
+    chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming
+) -> None:
+    """Everything is learned whatever alarms, so scores and tails stand; only decide, in turn."""
+    for part in _ticks_of(block, rows):
+        blame = None if block.blame is None else block.blame[part]
+        opinion = Opinion(Scores(block.score[part], blame), block.tail[part], block.failed[part])
+        seen = block.seen.take(part)
+        block.fill(part, decide(chain, state, block.batch.take(part), opinion, seen, names))

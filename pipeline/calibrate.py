@@ -1,0 +1,227 @@
+"""Raw score to tail probability: how likely a normal row scores at least as high."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.extremes import pareto_tail
+from tocsin.pipeline.groups import Groups, group
+from tocsin.pipeline.keyed import per_key
+from tocsin.pipeline.types import FloatArray, IntArray
+
+C = TypeVar("C")
+
+_FEW_ROUNDS = 4  # up to so many rows a key, lines cost more than they save
+_CELLS = 4_000_000  # of a comparison table, so that a block's memory stays small
+
+
+class Calibrator(Protocol[C]):
+    """A stage that learns how normal scores are spread; `docs/spec/calibrator.md` has its promises.
+
+    `key` (B,) and `value` (B,) are the rows' series and raw scores; NaN in gives NaN out.
+    """
+
+    version: ClassVar[int]
+
+    def start(self) -> C:
+        """The state before any score, with room for no key."""
+        ...
+
+    def tail(self, state: C, key: IntArray, value: FloatArray) -> FloatArray:
+        """P(normal score >= value) in (0, 1] for each row; changes nothing."""
+        ...
+
+    def learn(self, state: C, key: IntArray, value: FloatArray) -> None:
+        """Learn normal scores, in place; no key stands twice in one call, NaN is passed over."""
+        ...
+
+    def advance(self, state: C, key: IntArray, value: FloatArray) -> FloatArray:
+        """`tail`, then `learn`, tick by tick; rows stand in (time, key) order."""
+        ...
+
+    def renew(self, state: C) -> None:
+        """Share what the keys learned since the last call; the runner calls it at fixed ticks."""
+        ...
+
+
+@dataclass(slots=True)
+class ConformalState:
+    """Each key's newest scores in a ring, and the pool that young keys borrow from."""
+
+    pool: FloatArray  # (pool,)
+    pooled: int
+    ring: FloatArray = per_key(np.nan)  # (K, history)
+    seen: IntArray = per_key(0)  # (K,) scores learned
+    latest: FloatArray = per_key(np.nan)  # (K,) newest score since the pool was renewed
+
+
+@dataclass(frozen=True, slots=True)
+class Conformal:
+    """Conformal tail probability of a key against its own recent history.
+
+    p = (1 + #{scores in the history at least as high}) / (1 + n), valid when the history and the
+    row are exchangeable (Vovk, Gammerman and Shafer 2005, doi:10.1007/b106715; Laxhammar and
+    Falkman 2010). The history is the key's newest `history` learned scores, so old ones are
+    forgotten. A key with fewer than `alone` scores of its own borrows the difference from a pool
+    of one score a key at each renewal, so a new pump is judged as pumps are until it is known.
+    Under `least` scores in all the answer is NaN. With `extremes`, a score above a whole history of
+    at least `alone` goes on past 1/(n+1) by a generalised Pareto tail.
+
+    Autocorrelated scores make a real false-alarm rate differ from the nominal one.
+    State: 8 bytes x (`history` + 2) a key, and 8 x `pool` bytes.
+
+    >>> from tocsin.pipeline.keyed import grow
+    >>> calibrator = Conformal(history=99, extremes=False)
+    >>> state = calibrator.start()
+    >>> grow(state, 1)
+    >>> key = np.array([0])
+    >>> for score in range(99):
+    ...     calibrator.learn(state, key, np.array([float(score)]))
+    >>> calibrator.tail(state, key, np.array([98.5])).tolist()
+    [0.01]
+    """
+
+    history: int = 1000
+    alone: int = 200
+    least: int = 30
+    pool: int = 1000
+    extremes: bool = True
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.alone or self.history < 1 or self.pool < 1:
+            raise ConfigError(f"need 1 <= least <= alone, history >= 1 and pool >= 1; found {self}")
+
+    def start(self) -> ConformalState:
+        return ConformalState(
+            ring=np.empty((0, self.history)),
+            seen=np.empty(0, dtype=np.int64),
+            latest=np.empty(0),
+            pool=np.full(self.pool, np.nan),
+            pooled=0,
+        )
+
+    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+        ring = state.ring[key]  # (B, history)
+        above = (ring >= value[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint32)
+        own = np.minimum(state.seen[key], self.history)
+        tail = self._probability(state, value, above, own)
+        for row in self._beyond(value, above, own):
+            tail[row] = min(tail[row], pareto_tail(ring[row], float(value[row])))
+        return tail
+
+    def learn(self, state: ConformalState, key: IntArray, value: FloatArray) -> None:
+        known = ~np.isnan(value)
+        keys, scores = key[known], value[known]
+        state.ring[keys, state.seen[keys] % self.history] = scores
+        state.seen[keys] += 1
+        state.latest[keys] = scores
+
+    def advance(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+        known = np.flatnonzero(~np.isnan(value))
+        tail = np.full(len(value), np.nan)
+        if not len(known):
+            return tail
+        groups = group(key[known])
+        if groups.count.max() > _FEW_ROUNDS:
+            tail[known] = groups.scatter(self._advance(state, value[known][groups.order], groups))
+            return tail
+        for nth in range(int(groups.count.max())):
+            rows = known[groups.order[groups.round == nth]]
+            tail[rows] = self.tail(state, key[rows], value[rows])
+            self.learn(state, key[rows], value[rows])
+        return tail
+
+    def renew(self, state: ConformalState) -> None:
+        fresh = state.latest[~np.isnan(state.latest)]
+        place = (state.pooled + np.arange(len(fresh))) % self.pool
+        state.pool[place[-self.pool :]] = fresh[-self.pool :]
+        state.pooled += len(fresh)
+        state.latest[:] = np.nan
+
+    def _advance(self, state: ConformalState, value: FloatArray, groups: Groups) -> FloatArray:
+        """Tails of rows in key order: the history of each is a window of one long line a key."""
+        tail = np.empty(len(value))
+        for part in _parts(groups, self.history):
+            keys, count = groups.keys[part], groups.count[part]
+            rows = slice(groups.start[part][0], groups.start[part][-1] + count[-1])
+            scores, nth, place = value[rows], groups.round[rows], groups.place[rows] - part.start
+            seen = state.seen[keys]
+            line = np.full((len(keys), self.history + int(count.max())), np.nan)
+            oldest = (seen[:, None] + np.arange(self.history)) % self.history
+            line[:, : self.history] = state.ring[keys[:, None], oldest]
+            line[place, self.history + nth] = scores
+            windows = sliding_window_view(line, self.history, axis=1)  # (G, longest + 1, history)
+            above = _count_above(windows, scores, place, nth)
+            own = np.minimum(seen[place] + nth, self.history)
+            tail[rows] = self._probability(state, scores, above, own)
+            for row in self._beyond(scores, above, own):
+                extreme = pareto_tail(windows[place[row], nth[row]], float(scores[row]))
+                tail[rows.start + row] = min(tail[rows.start + row], extreme)
+            kept = nth >= count[place] - self.history
+            slot = (seen[place] + nth) % self.history
+            state.ring[keys[place[kept]], slot[kept]] = scores[kept]
+            state.seen[keys] += count
+            state.latest[keys] = line[np.arange(len(keys)), self.history + count - 1]
+        return tail
+
+    def _probability(
+        self, state: ConformalState, value: FloatArray, above: NDArray[np.uint32], own: IntArray
+    ) -> FloatArray:
+        pool = np.sort(state.pool[: min(state.pooled, self.pool)])
+        borrowed = np.clip(self.alone - own, 0, len(pool)) if len(pool) else np.zeros(len(own))
+        higher = len(pool) - np.searchsorted(pool, value, side="left")
+        share = borrowed / max(len(pool), 1)
+        size = own + borrowed
+        tail = (1 + above + share * higher) / (1 + size)
+        return np.where(np.isnan(value) | (size < self.least), np.nan, tail)
+
+    def _beyond(self, value: FloatArray, above: NDArray[np.uint32], own: IntArray) -> Iterator[int]:
+        """Rows that score above all of a long enough history of their own."""
+        if self.extremes:
+            yield from np.flatnonzero(
+                (above == 0) & (own >= self.alone) & ~np.isnan(value)
+            ).tolist()
+
+
+def _parts(groups: Groups, history: int) -> Iterator[slice]:
+    """Slices of the groups whose lines together stay within `_CELLS`."""
+    first, width = 0, history
+    for last, count in enumerate(groups.count.tolist(), start=1):
+        wider = max(width, history + count)
+        if last - 1 > first and wider * (last - first) > _CELLS:
+            yield slice(first, last - 1)
+            first, wider = last - 1, history + count
+        width = wider
+    yield slice(first, len(groups.count))
+
+
+def _count_above(
+    windows: FloatArray, value: FloatArray, place: IntArray, nth: IntArray
+) -> NDArray[np.uint32]:
+    """How many entries of its window are at least each row's value; rows stand in key order.
+
+    `windows` (G, R, n) is a view; taking the shorter of its two axes one by one copies nothing.
+    """
+    above = np.empty(len(value), dtype=np.uint32)
+    keys, rounds, history = windows.shape
+    if keys <= rounds:
+        edges = np.searchsorted(place, np.arange(keys + 1))
+        step = max(1, _CELLS // history)
+        for key in range(keys):
+            for first in range(edges[key], edges[key + 1], step):
+                rows = slice(first, min(first + step, int(edges[key + 1])))
+                table = windows[key, nth[rows.start] : nth[rows.stop - 1] + 1] >= value[rows, None]
+                above[rows] = table.view(np.uint8).sum(axis=1, dtype=np.uint32)
+        return above
+    for turn in range(rounds):
+        rows_of_turn = np.flatnonzero(nth == turn)
+        table = windows[place[rows_of_turn], turn] >= value[rows_of_turn, None]
+        above[rows_of_turn] = table.view(np.uint8).sum(axis=1, dtype=np.uint32)
+    return above

@@ -1,0 +1,184 @@
+"""The stages in a row: their settings together, and all that they remember."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tocsin.pipeline.calibrate import Calibrator, Conformal
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.events import Episodes, EpisodesState, Naming
+from tocsin.pipeline.gate import Gate, GateState
+from tocsin.pipeline.grid import Grid, GridState
+from tocsin.pipeline.health import Health, HealthState
+from tocsin.pipeline.keyed import grow
+from tocsin.pipeline.keys import KeyTable
+from tocsin.pipeline.order import NEVER, Order, OrderState
+from tocsin.pipeline.state import settings_of
+from tocsin.pipeline.threshold import AlertBudget, Threshold
+from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Scorer, Spec
+from tocsin.pipeline.window import Window, WindowState
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The settings of every stage, in the order rows pass them.
+
+    `spec` is the shape of one row; the scorer is given windows of `window.length` of them. At most
+    `max_series` series are kept in a partition; rows of further ones are refused.
+    """
+
+    spec: Spec
+    scorer: Scorer[Any]
+    calibrator: Calibrator[Any] = field(default_factory=Conformal)
+    threshold: Threshold[Any] = field(default_factory=AlertBudget)
+    order: Order = field(default_factory=Order)
+    grid: Grid | None = None
+    window: Window = field(default_factory=Window)
+    health: Health = field(default_factory=Health)
+    gate: Gate = field(default_factory=Gate)
+    episodes: Episodes = field(default_factory=Episodes)
+    max_series: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        takes = self.scorer.traits.item
+        if (takes == "channels") != (len(self.spec.item) == 1):
+            found = "channels" if len(self.spec.item) == 1 else "frames"
+            raise ConfigError(
+                f"{type(self.scorer).__name__} scores {takes}, the source gives {found} "
+                f"of shape {self.spec.item}"
+            )
+
+    def window_spec(self) -> Spec:
+        """What the scorer is given."""
+        return replace(self.spec, window=self.window.length)
+
+    def learned_under(self) -> str:
+        """The settings that what is learned depends on; the others may change between runs."""
+        return settings_of((self.spec, self.grid, self.window, self.scorer, self.calibrator))
+
+    def rule(self) -> str:
+        """A short id of what scores the rows; part of every incident's id.
+
+        Alarm levels, budgets and the incident rules are no part of it, so that moving one does not
+        rename an incident that is open.
+        """
+        return _rule(self)
+
+
+@lru_cache(maxsize=64)
+def _rule(chain: Chain) -> str:
+    text = settings_of((chain.spec.item, chain.grid, chain.window, chain.scorer))
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+@dataclass(slots=True)
+class NoState:
+    """The state of a stage that is left out."""
+
+
+@dataclass(slots=True)
+class Held:
+    """The rows of the open tick: scored already, learned when the tick closes."""
+
+    key: IntArray  # (N,)
+    time: IntArray  # (N,)
+    values: FloatArray  # (N, T, *item)
+    score: FloatArray  # (N,)
+    learnable: BoolArray  # (N,)
+
+
+@dataclass(slots=True)
+class ChainState:
+    """All that a partition remembers; plain, so it can be saved, compared and replayed.
+
+    `clock` is the newest time that has been judged, `ticks` how many ticks have closed, `fragile`
+    whether the scorer has ever raised, after which its rows are learned one by one.
+    """
+
+    keys: KeyTable
+    order: OrderState
+    grid: GridState | NoState
+    window: WindowState
+    health: HealthState
+    scorer: Any
+    calibrator: Any
+    threshold: Any
+    gate: GateState
+    episodes: EpisodesState
+    held: Held
+    clock: int
+    ticks: int
+    fragile: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What became of rows, in the order they were judged.
+
+    `key`, `time`, `score`, `tail`, `alpha` and `alarm` are (N,). A score or tail of NaN is no
+    opinion; an alpha of NaN means that the alarm level is not known yet; neither can alarm.
+    """
+
+    key: IntArray
+    time: IntArray
+    score: FloatArray
+    tail: FloatArray
+    alpha: FloatArray
+    alarm: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+def start(chain: Chain) -> ChainState:
+    """The state before any row."""
+    item = chain.spec.item
+    none = np.empty(0, dtype=np.int64)
+    return ChainState(
+        keys=KeyTable([]),
+        order=chain.order.start(item),
+        grid=chain.grid.start(item) if chain.grid else NoState(),
+        window=chain.window.start(item),
+        health=chain.health.start(item),
+        scorer=chain.scorer.start(chain.window_spec()),
+        calibrator=chain.calibrator.start(),
+        threshold=chain.threshold.start(),
+        gate=chain.gate.start(),
+        episodes=chain.episodes.start(item),
+        held=Held(
+            none,
+            none,
+            np.empty((0, chain.window.length, *item)),
+            np.empty(0),
+            np.empty(0, dtype=bool),
+        ),
+        clock=NEVER,
+        ticks=0,
+        fragile=False,
+    )
+
+
+def make_room(chain: Chain, state: ChainState, new: int) -> None:
+    """Give the last `new` series of the key table their rows in every stage."""
+    grow(state, len(state.keys))
+    channels = chain.spec.channel_names()
+    for key in range(len(state.keys) - new, len(state.keys)):
+        chain.health.enlist(state.health, key, state.keys.names[key], channels)
+
+
+def naming(chain: Chain, state: ChainState) -> Naming:
+    """What this chain's incidents are named by."""
+    return Naming(state.keys.names, chain.spec.channel_names(), chain.rule())
+
+
+def join_verdicts(parts: list[Verdicts]) -> Verdicts:
+    """Verdicts one after another."""
+    columns = ("key", "time", "score", "tail", "alpha", "alarm")
+    if not parts:
+        none = np.empty(0, dtype=np.int64)
+        numbers = np.empty(0)
+        return Verdicts(none, none, numbers, numbers, numbers, np.empty(0, dtype=bool))
+    return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))

@@ -1,0 +1,275 @@
+"""Alarms to incidents: opening, merging, revising and resolving, for scores and health alike."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tocsin.pipeline.durations import describe_duration
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.incidents import Incident, Kind, Level, State, incident_id
+from tocsin.pipeline.keyed import per_key
+from tocsin.pipeline.order import NEVER
+from tocsin.pipeline.types import BoolArray, ByteArray, FloatArray, IntArray
+
+LANES: tuple[Kind, ...] = (
+    "anomaly",
+    "stale",
+    "stuck",
+    "out_of_range",
+    "blind",
+    "detector_failed",
+)
+ANOMALY, STALE, STUCK, OUT_OF_RANGE, BLIND, FAILED = range(len(LANES))
+
+CALM, PENDING, OPEN = 0, 1, 2
+
+_LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
+_MOST_CHANNELS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What incidents are named by: series by key, channels, and the id of the chain's settings."""
+
+    series: Sequence[str]
+    channels: tuple[str, ...]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a row alarms: its score, tail and alarm level, and the blame of its channels (*item)."""
+
+    score: float = math.nan
+    tail: float = math.nan
+    alpha: float = math.nan
+    blame: FloatArray | None = None
+
+
+@dataclass(slots=True)
+class EpisodesState:
+    """Each key's incident in each lane; a lane is a kind of incident, in the order of `LANES`."""
+
+    phase: ByteArray = per_key(CALM)  # (K, L)
+    start: IntArray = per_key(NEVER)  # (K, L) first alarm of the incident
+    opened: IntArray = per_key(NEVER)  # (K, L)
+    last: IntArray = per_key(NEVER)  # (K, L) newest alarm
+    ended: IntArray = per_key(NEVER)  # (K, L) when the incident before was over
+    before: IntArray = per_key(NEVER)  # (K, L) when the incident before had started
+    revision: IntArray = per_key(0)  # (K, L)
+    rows: IntArray = per_key(0)  # (K, L) alarming rows
+    level: ByteArray = per_key(0)  # (K, L)
+    score: FloatArray = per_key(np.nan)  # (K,) raw score at the peak
+    tail: FloatArray = per_key(np.nan)  # (K,) smallest tail
+    alpha: FloatArray = per_key(np.nan)  # (K,) level in force when the first alarm came
+    peak: IntArray = per_key(NEVER)  # (K,) time of the smallest tail
+    blame: FloatArray = per_key(0.0)  # (K, *item) summed shares of the alarming rows
+    asked: BoolArray = per_key(fill=False)  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """When alarms become an incident and when it is over.
+
+    An anomaly opens when its alarms span `open_after_ns` (0: at the first), alarms further than
+    `merge_gap_ns` apart not counting as one span. It resolves at the first row without an alarm
+    that is `close_after_ns` past the last alarm; a row with no opinion neither keeps nor ends it.
+    Alarms that begin within `merge_gap_ns` of the end reopen it under the same id. Health lanes
+    open at once and resolve after `close_after_ns`. The level says how far the smallest tail lies
+    under the alarm level: warning, error at a tenth, critical at a hundredth; a rise revises an
+    open incident.
+    """
+
+    open_after_ns: int = 0
+    close_after_ns: int = 0
+    merge_gap_ns: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.open_after_ns, self.close_after_ns, self.merge_gap_ns) < 0:
+            raise ConfigError(f"open_after, close_after and merge_gap are 0 or more; found {self}")
+
+    def start(self, item: tuple[int, ...]) -> EpisodesState:
+        """The state before any row."""
+        lanes = np.empty((0, len(LANES)), dtype=np.int64)
+        one, small = np.empty(0), lanes.astype(np.int8)
+        whens = np.empty(0, dtype=np.int64)
+        return EpisodesState(
+            phase=small,
+            start=lanes,
+            opened=lanes,
+            last=lanes,
+            ended=lanes,
+            before=lanes,
+            revision=lanes,
+            rows=lanes,
+            level=small,
+            score=one,
+            tail=one,
+            alpha=one,
+            peak=whens,
+            blame=np.empty((0, *item)),
+            asked=np.empty(0, dtype=bool),
+        )
+
+    def alarm(
+        self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence, names: Naming
+    ) -> Iterator[Incident]:
+        """A row alarms in a lane; `at` is (key, lane)."""
+        if state.phase[at] == PENDING and time - state.last[at] > self.merge_gap_ns:
+            self._clear(state, at)
+        if state.phase[at] == CALM:
+            self._begin(state, at, time, why)
+        state.last[at] = time
+        state.rows[at] += 1
+        level = self._note(state, at, time, why)
+        waited = time - state.start[at] >= self.open_after_ns or at[1] != ANOMALY
+        if state.phase[at] == PENDING and waited:
+            yield self._open(state, at, time, level, names)
+        elif state.phase[at] == OPEN and level > state.level[at]:
+            state.level[at] = level
+            yield self._incident(state, at, "revised", names)
+
+    def calm(
+        self, state: EpisodesState, at: tuple[int, int], time: int, names: Naming
+    ) -> Iterator[Incident]:
+        """A row does not alarm in a lane."""
+        if state.phase[at] == CALM:
+            return
+        quiet = time - state.last[at]
+        if state.phase[at] == PENDING and quiet > self.merge_gap_ns:
+            self._clear(state, at)
+        elif state.phase[at] == OPEN and quiet >= self.close_after_ns:
+            yield self.resolve(state, at, int(state.last[at]), names)
+
+    def resolve(
+        self, state: EpisodesState, at: tuple[int, int], ended: int, names: Naming
+    ) -> Incident:
+        """An open incident is over."""
+        state.ended[at] = ended
+        state.before[at] = state.start[at]
+        incident = self._incident(state, at, "resolved", names)
+        state.phase[at] = CALM
+        return incident
+
+    def ask(self, state: EpisodesState, key: int, names: Naming) -> Iterator[Incident]:
+        """Learning has been frozen for as long as it may be: ask what is to become of it."""
+        if state.phase[key, ANOMALY] == OPEN and not state.asked[key]:
+            state.asked[key] = True
+            yield self._incident(state, (key, ANOMALY), "revised", names)
+
+    def _begin(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> None:
+        key, lane = at
+        state.phase[at] = PENDING
+        state.start[at] = time
+        ended = int(state.ended[at])
+        reopens = ended != NEVER and time - ended <= self.merge_gap_ns
+        if reopens:
+            state.start[at] = state.before[at]
+            return
+        state.revision[at] = state.rows[at] = state.level[at] = 0
+        if lane == ANOMALY:
+            state.tail[key], state.score[key], state.peak[key] = np.inf, np.nan, time
+            state.alpha[key], state.blame[key], state.asked[key] = why.alpha, 0.0, False
+
+    def _note(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> int:
+        """Add a row's evidence to the incident; gives the level it now has."""
+        key, lane = at
+        if lane != ANOMALY:
+            return 2 if lane == FAILED else 1
+        if why.tail < state.tail[key] or (
+            why.tail == state.tail[key] and why.score > state.score[key]
+        ):
+            state.tail[key], state.score[key], state.peak[key] = why.tail, why.score, time
+        if why.blame is not None and why.blame.sum() > 0:
+            state.blame[key] += why.blame / why.blame.sum()
+        depth = state.alpha[key] / state.tail[key]
+        return max(1 + int(depth >= 10) + int(depth >= 100), int(state.level[at]))
+
+    def _open(
+        self, state: EpisodesState, at: tuple[int, int], time: int, level: int, names: Naming
+    ) -> Incident:
+        state.phase[at] = OPEN
+        state.level[at] = level
+        if state.revision[at] == 0:
+            state.opened[at] = time
+        return self._incident(state, at, "open", names)
+
+    def _clear(self, state: EpisodesState, at: tuple[int, int]) -> None:
+        """Forget a pending incident that never opened."""
+        state.phase[at] = CALM
+
+    def _incident(
+        self, state: EpisodesState, at: tuple[int, int], what: State, names: Naming
+    ) -> Incident:
+        key, lane = at
+        state.revision[at] += 1
+        start, series = int(state.start[at]), names.series[key]
+        scored = lane == ANOMALY
+        tail = float(state.tail[key]) if scored else math.nan
+        channels = self._channels(state.blame[key], names.channels) if scored else ()
+        asks = scored and bool(state.asked[key]) and what != "resolved"
+        return Incident(
+            id=incident_id(series, LANES[lane], start, names.rule),
+            revision=int(state.revision[at]),
+            state=what,
+            kind=LANES[lane],
+            series=series,
+            started_at=start,
+            opened_at=int(state.opened[at]),
+            ended_at=int(state.ended[at]) if what == "resolved" else None,
+            peak_at=int(state.peak[key]) if scored else 0,
+            score=float(state.score[key]) if scored else math.nan,
+            tail=tail,
+            alpha=float(state.alpha[key]) if scored else math.nan,
+            severity=-math.log10(tail) if scored else 0.0,
+            level=_LEVELS[int(state.level[at])],
+            rows=int(state.rows[at]),
+            channels=channels,
+            reason=self._reason(state, at, channels),
+            asks="is this the new normal?" if asks else "",
+            rule=names.rule,
+        )
+
+    def _channels(
+        self, blame: FloatArray, channels: tuple[str, ...]
+    ) -> tuple[tuple[str, float], ...]:
+        """The most blamed channels, or positions of a frame, with their share."""
+        flat = blame.ravel()
+        total = float(flat.sum())
+        if not total > 0:
+            return ()
+        top = np.argsort(-flat, kind="stable")[:_MOST_CHANNELS]
+        return tuple(
+            (_place_name(int(place), blame.shape, channels), round(float(flat[place]) / total, 4))
+            for place in top
+            if flat[place] > 0
+        )
+
+    def _reason(
+        self, state: EpisodesState, at: tuple[int, int], channels: tuple[tuple[str, float], ...]
+    ) -> str:
+        key, lane = at
+        lasted = describe_duration(int(state.last[at] - state.start[at]))
+        if lane == STALE:
+            return "no rows have come for longer than this series is ever silent"
+        if lane != ANOMALY:
+            text = {
+                STUCK: "a channel has not changed",
+                OUT_OF_RANGE: "a channel was outside its valid range",
+                BLIND: "the detector gave no score",
+                FAILED: "the detector raised an error",
+            }[lane]
+            return f"{text}, {state.rows[at]} rows over {lasted}"
+        led = f"; led by {channels[0][0]} ({channels[0][1]:.0%})" if channels else ""
+        return (
+            f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, "
+            f"{state.rows[at]} rows over {lasted}{led}"
+        )
+
+
+def _place_name(place: int, shape: tuple[int, ...], channels: tuple[str, ...]) -> str:
+    if channels:
+        return channels[place]
+    return ",".join(str(int(axis)) for axis in np.unravel_index(place, shape))

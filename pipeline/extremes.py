@@ -1,0 +1,56 @@
+"""The tail beyond the largest score seen: a generalised Pareto law on the highest of them."""
+
+import numpy as np
+
+from tocsin.pipeline.types import FloatArray
+
+SMALLEST = 1e-12  # no history of ours supports a smaller probability
+
+_SHARE = 20  # one score in so many makes the tail
+_FEWEST = 20
+
+
+def pareto_tail(history: FloatArray, score: float) -> float:
+    """P(a normal score is at least `score`), for a score above all of `history`.
+
+    The excesses over a high quantile follow a generalised Pareto law (Pickands 1975,
+    doi:10.1214/aos/1176343003), fitted by probability-weighted moments (Hosking and Wallis 1987,
+    doi:10.1080/00401706.1987.10488243). The shape is kept between 0 and 0.7: the tail is never
+    given an end, and always has a mean. `history` (n,) may hold NaN; the answer is never above
+    1/(n+1), and is 1/(n+1) where the highest scores have no spread to learn from.
+
+    >>> calm = np.linspace(0, 1, 1000) ** 3
+    >>> pareto_tail(calm, 1.1) > pareto_tail(calm, 2.0) > 0
+    True
+    """
+    known = history[np.isfinite(history)]
+    floor = 1.0 / (np.count_nonzero(~np.isnan(history)) + 1)
+    if np.isposinf(score):
+        return min(SMALLEST, floor)
+    size = max(_FEWEST, len(known) // _SHARE)
+    if len(known) <= size:
+        return floor
+    top = np.sort(known)[-size - 1 :]
+    excess = top[1:] - top[0]  # (size,), ascending
+    shape, scale = _fit(excess)
+    if not scale > 0:
+        return floor
+    reach = (score - top[0]) / scale
+    beyond = np.exp(-reach) if shape == 0 else (1 + shape * reach) ** (-1 / shape)
+    return float(np.clip(beyond * size / len(known), min(SMALLEST, floor), floor))
+
+
+def _fit(excess: FloatArray) -> tuple[float, float]:
+    """Shape and scale of the law of `excess` (n,), ascending; a scale of 0 means no spread."""
+    count = len(excess)
+    plotting = (np.arange(1, count + 1) - 0.35) / count
+    mean = float(excess.mean())
+    weighted = float(((1 - plotting) * excess).mean())
+    gap = mean - 2 * weighted
+    if not (mean > 0 and gap > 0):
+        return 0.0, mean
+    shape = 2 - mean / gap
+    if shape <= 0:
+        return 0.0, mean
+    shape = min(shape, 0.7)
+    return shape, mean * (1 - shape)

@@ -1,0 +1,257 @@
+"""Whether a series can be judged at all: silent, stuck, out of range, or with a blind detector."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import numpy as np
+
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.groups import Groups, group, run_lengths
+from tocsin.pipeline.keyed import per_key
+from tocsin.pipeline.order import NEVER
+from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
+
+Status = Literal["new", "warming", "live", "late", "stale", "stuck", "out_of_range", "blind"]
+
+_REGULAR = 10  # rows before a series' usual interval is known
+_LIVELY = 50  # changes of a channel before it can be called stuck
+_STUCK_ROWS = 20
+_STUCK_RUNS = 10  # times the longest run without change so far
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Valid range of the channels and series that match, both shell patterns; the last match wins.
+
+    `stale_after_ns` replaces the health stage's own for these series; 0 keeps it.
+    """
+
+    series: str = "*"
+    channel: str = "*"
+    low: float = -np.inf
+    high: float = np.inf
+    stale_after_ns: int = 0
+
+
+@dataclass(slots=True)
+class HealthState:
+    """What is known of each series' clock and channels."""
+
+    rows: IntArray = per_key(0)  # (K,)
+    first: IntArray = per_key(NEVER)  # (K,) time of the first row
+    last: IntArray = per_key(NEVER)  # (K,) time of the newest row
+    scored: IntArray = per_key(0)  # (K,) rows with a score
+    unscored: IntArray = per_key(0)  # (K,) rows in a row without one, though one was due
+    value: FloatArray = per_key(np.nan)  # (K, *item) newest value of each channel
+    run: IntArray = per_key(0)  # (K, *item) rows since it last changed
+    longest: IntArray = per_key(0)  # (K, *item) the longest such run that has ended
+    changes: IntArray = per_key(0)  # (K, *item)
+    low: FloatArray = per_key(-np.inf)  # (K, *item)
+    high: FloatArray = per_key(np.inf)  # (K, *item)
+    stale_after: IntArray = per_key(0)  # (K,) nanoseconds, 0 for the stage's own
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What health makes of rows before they are scored, in the rows' order.
+
+    `interval` (N,) is the mean time between the series' earlier rows in nanoseconds, NaN if not
+    known. `silent_from` (N,) is when the series went stale before this row, or NEVER.
+    """
+
+    interval: FloatArray
+    silent_from: IntArray
+    stuck: BoolArray
+    out_of_range: BoolArray
+
+    def take(self, rows: IntArray | slice) -> "Seen":
+        """The chosen rows."""
+        return Seen(
+            self.interval[rows],
+            self.silent_from[rows],
+            self.stuck[rows],
+            self.out_of_range[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """When a series counts as stale, stuck, out of range or unscored.
+
+    `stale_after_ns`: silence, by the partition's own clock, after which a series is stale; None is
+    `stale_intervals` times its usual interval, 0 never. `stuck_rows`: rows without a change (a
+    missing value is none) after which a channel is stuck; None is ten times the longest run it has
+    shown, and 20 at least, for channels that have changed 50 times; 0 never. `blind_rows`: rows in
+    a row without a score, from a detector that has given scores before, that make it blind.
+    """
+
+    stale_after_ns: int | None = None
+    stale_intervals: float = 30.0
+    stuck_rows: int | None = None
+    blind_rows: int = 100
+    limits: tuple[Limits, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.stale_after_ns or 0) < 0 or (self.stuck_rows or 0) < 0 or self.blind_rows < 1:
+            raise ConfigError(f"need stale_after >= 0, stuck_rows >= 0, blind_rows >= 1: {self}")
+
+    def start(self, item: tuple[int, ...]) -> HealthState:
+        """The state before any row."""
+        none = np.empty(0, dtype=np.int64)
+        frames = np.empty((0, *item))
+        counts = np.empty((0, *item), dtype=np.int64)
+        return HealthState(
+            none, none, none, none, none, frames, counts, counts, counts, frames, frames, none
+        )
+
+    def enlist(self, state: HealthState, key: int, series: str, channels: tuple[str, ...]) -> None:
+        """Look a new series up among the limits."""
+        for rule in self.limits:
+            if not fnmatchcase(series, rule.series):
+                continue
+            state.stale_after[key] = rule.stale_after_ns or state.stale_after[key]
+            for place, channel in enumerate(channels):
+                if fnmatchcase(channel, rule.channel):
+                    state.low[key, place], state.high[key, place] = rule.low, rule.high
+
+    def observe(
+        self, state: HealthState, clock: int, key: IntArray, time: IntArray, values: FloatArray
+    ) -> Seen:
+        """Take rows in, in the order they are judged; `clock` is the partition's before them."""
+        if not len(key):
+            none = np.zeros(0, dtype=bool)
+            return Seen(np.empty(0), np.empty(0, dtype=np.int64), none, none)
+        rows = group(key)
+        clocks = np.maximum.accumulate(np.concatenate(([clock], time)))[1:][rows.order]
+        times = time[rows.order]
+        previous = np.where(rows.round == 0, state.last[rows.keys][rows.place], np.roll(times, 1))
+        fresh = state.rows[rows.keys] == 0
+        state.first[rows.keys[fresh]] = times[rows.start[fresh]]
+        first = state.first[rows.keys][rows.place]
+        count = state.rows[rows.keys][rows.place] + rows.round  # rows before this one
+        interval = np.full(len(key), np.nan)
+        known = count >= _REGULAR
+        interval[known] = (previous[known] - first[known]) / (count[known] - 1)
+        limit = self._stale_limit(interval, state.stale_after[rows.keys][rows.place])
+        silent = (count > 0) & (clocks - np.where(count > 0, previous, clocks) > limit)
+        silent_from = np.full(len(key), NEVER)
+        silent_from[silent] = previous[silent] + limit[silent].astype(np.int64)
+        stuck, outside = self._channels(state, rows, values[rows.order])
+        state.rows[rows.keys] += rows.count
+        state.last[rows.keys] = times[rows.start + rows.count - 1]
+        return Seen(*(rows.scatter(part) for part in (interval, silent_from, stuck, outside)))
+
+    def judge(
+        self, state: HealthState, key: IntArray, values: FloatArray, score: FloatArray
+    ) -> BoolArray:
+        """Whether the detector is blind to each row's series; a key's rows stand in time order."""
+        if not len(key):
+            return np.zeros(0, dtype=bool)
+        rows = group(key)
+        known = np.logical_not(np.isnan(score[rows.order]))
+        flat = values[rows.order].reshape(len(key), -1)
+        there = np.logical_not(np.isnan(flat)).any(axis=1)
+        scored = _running(known, rows) + state.scored[rows.keys][rows.place]
+        due = ~known & there & (scored > 0)
+        total = _running(due, rows)
+        at_known = np.maximum.accumulate(np.where(known, np.arange(len(key)), -1))
+        inside = at_known >= rows.start[rows.place]
+        before = np.where(inside, total[at_known], -state.unscored[rows.keys][rows.place])
+        unscored = total - before
+        newest = rows.start + rows.count - 1
+        state.scored[rows.keys], state.unscored[rows.keys] = scored[newest], unscored[newest]
+        return rows.scatter(unscored > self.blind_rows)
+
+    def silent(self, state: HealthState, clock: int, keys: int) -> tuple[IntArray, IntArray]:
+        """The keys that are stale at `clock`, and since when."""
+        known = np.flatnonzero(state.rows[:keys] > 0)
+        limit = self._stale_limit(self.intervals(state, known), state.stale_after[known])
+        stale = clock - state.last[known] > limit
+        return known[stale], state.last[known[stale]] + limit[stale].astype(np.int64)
+
+    def intervals(self, state: HealthState, key: IntArray) -> FloatArray:
+        """Mean time between the rows of each key in nanoseconds, NaN while not known."""
+        rows = state.rows[key]
+        known = rows >= _REGULAR
+        interval = np.full(len(key), np.nan)
+        interval[known] = (state.last[key] - state.first[key])[known] / (rows[known] - 1)
+        return interval
+
+    def status(self, state: HealthState, clock: int, keys: int) -> list[Status]:
+        """What each of the first `keys` series is at `clock`."""
+        key = np.arange(keys)
+        stale = set(self.silent(state, clock, keys)[0].tolist())
+        late = clock - state.last[key] > 3 * self.intervals(state, key)
+        stuck = self._is_stuck(state.run[key], state.longest[key], state.changes[key])
+        outside = (state.value[key] < state.low[key]) | (state.value[key] > state.high[key])
+        found: list[Status] = []
+        for which in range(keys):
+            checks: tuple[tuple[bool, Status], ...] = (
+                (bool(state.rows[which] == 0), "new"),
+                (which in stale, "stale"),
+                (bool(stuck[which].any()), "stuck"),
+                (bool(outside[which].any()), "out_of_range"),
+                (bool(state.unscored[which] > self.blind_rows), "blind"),
+                (bool(state.scored[which] == 0), "warming"),
+                (bool(late[which]), "late"),
+            )
+            found.append(next((name for holds, name in checks if holds), "live"))
+        return found
+
+    def _stale_limit(self, interval: FloatArray, own: IntArray) -> FloatArray:
+        """Nanoseconds of silence that make a row's series stale; infinite for never."""
+        if self.stale_after_ns is None:
+            usual = self.stale_intervals * interval
+            limit = np.where(np.isnan(usual), np.inf, usual)
+        else:
+            limit = np.full(len(interval), float(self.stale_after_ns or np.inf))
+        return np.where(own > 0, own, limit)
+
+    def _channels(
+        self, state: HealthState, rows: Groups, values: FloatArray
+    ) -> tuple[BoolArray, BoolArray]:
+        """Which rows have a stuck channel and which one out of range; rows in key order."""
+        wide = (-1, *[1] * (values.ndim - 1))
+        number = np.arange(len(values)).reshape(wide)
+        begin = rows.start[rows.place].reshape(wide)
+        present = ~np.isnan(values)
+        filled_at = np.maximum.accumulate(np.where(present, number, -1), axis=0)
+        before_at = np.concatenate((np.full_like(filled_at[:1], -1), filled_at[:-1]))
+        earlier = np.take_along_axis(values, np.maximum(before_at, 0), axis=0)
+        before = np.where(before_at >= begin, earlier, state.value[rows.keys][rows.place])
+        changed = present & (values != before)
+        run = run_lengths(~changed, rows, state.run[rows.keys])
+        carried = state.run[rows.keys][rows.place]
+        run_before = np.where(number == begin, carried, np.concatenate((run[:1], run[:-1])))
+        real_change = changed & ~np.isnan(before)
+        ended = np.where(real_change, run_before, 0)
+        ended = np.maximum(
+            ended, np.where(number == begin, state.longest[rows.keys][rows.place], 0)
+        )
+        lift = rows.place.reshape(wide) * np.int64(1 << 40)
+        longest = np.maximum.accumulate(ended + lift, axis=0) - lift
+        changes = _running(real_change, rows) + state.changes[rows.keys][rows.place]
+        low, high = state.low[rows.keys][rows.place], state.high[rows.keys][rows.place]
+        newest = rows.start + rows.count - 1
+        state.run[rows.keys], state.longest[rows.keys] = run[newest], longest[newest]
+        state.changes[rows.keys] = changes[newest]
+        last_value = np.take_along_axis(values, np.maximum(filled_at, 0), axis=0)
+        kept = np.where(filled_at >= begin, last_value, state.value[rows.keys][rows.place])
+        state.value[rows.keys] = kept[newest]
+        every = tuple(range(1, values.ndim))
+        stuck = self._is_stuck(run, longest, changes)
+        outside = (values < low) | (values > high)
+        return np.asarray(stuck.any(axis=every)), np.asarray(outside.any(axis=every))
+
+    def _is_stuck(self, run: IntArray, longest: IntArray, changes: IntArray) -> BoolArray:
+        if self.stuck_rows is None:
+            return (changes >= _LIVELY) & (run > np.maximum(_STUCK_ROWS, _STUCK_RUNS * longest))
+        return (run >= self.stuck_rows) & (self.stuck_rows > 0)
+
+
+def _running(flags: BoolArray, rows: Groups) -> IntArray:
+    """How many rows of its key up to each row have the flag; rows and flags in key order."""
+    total = np.cumsum(flags, axis=0, dtype=np.int64)
+    before: IntArray = total[rows.start] - flags[rows.start]
+    return total - before[rows.place]

@@ -1,0 +1,222 @@
+"""Rows in, verdicts and incidents out: the one step that live runs and replays share.
+
+Pure but for changing the state in place: no clock, no files, no threads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tocsin.pipeline.bulk import judge_ticks, open_block
+from tocsin.pipeline.chain import (
+    Chain,
+    ChainState,
+    Held,
+    NoState,
+    Verdicts,
+    join_verdicts,
+    make_room,
+    naming,
+)
+from tocsin.pipeline.events import BLIND, CALM, FAILED, OUT_OF_RANGE, STALE, STUCK, Naming
+from tocsin.pipeline.health import Seen
+from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.judge import (
+    Judged,
+    count_ticks,
+    health_incidents,
+    judge_tick,
+    learn_tick,
+    silences,
+)
+from tocsin.pipeline.order import NEVER, tick_starts
+from tocsin.pipeline.types import Batch, FloatArray, IntArray
+
+Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step made of its rows.
+
+    `incidents` are the new revisions, in order. `refused` are the rows, by their place in the
+    input, that took no part, each with the reason.
+    """
+
+    verdicts: Verdicts
+    incidents: list[Incident]
+    refused: list[tuple[int, Refused]]
+
+
+def step(
+    chain: Chain,
+    state: ChainState,
+    series: Sequence[str],
+    time: IntArray,
+    values: FloatArray,
+    *,
+    fast: bool = True,
+) -> Outcome:
+    """Take rows of one partition in, in the order they stood there.
+
+    `series` (B names), `time` (B,), `values` (B, *item). However the rows are cut into calls, the
+    verdicts, incidents and the state at the end are the same, and the same with `fast` off.
+    """
+    key, new = state.keys.intern(series, chain.max_series)
+    if new:
+        make_room(chain, state, new)
+    refused: list[tuple[int, Refused]] = []
+    kept = np.arange(len(key))
+    if (key < 0).any():
+        refused = [(int(row), "too_many_series") for row in np.flatnonzero(key < 0)]
+        kept = np.flatnonzero(key >= 0)
+    ordered = chain.order.admit(state.order, key[kept], time[kept], values[kept])
+    refused += [(int(kept[row]), why) for row, why in ordered.refused]
+    rows = ordered.key, ordered.time, ordered.values
+    if chain.grid is not None and not isinstance(state.grid, NoState):
+        rows = chain.grid.advance(state.grid, *rows)
+    verdicts, incidents = _judge(chain, state, rows, fast=fast)
+    return Outcome(verdicts, incidents, sorted(refused))
+
+
+def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
+    """The input has ended: judge what waits, close the open tick. Incidents stay as they are."""
+    ordered = chain.order.drain(state.order)
+    rows = ordered.key, ordered.time, ordered.values
+    if chain.grid is not None and not isinstance(state.grid, NoState):
+        first = chain.grid.advance(state.grid, *rows)
+        last = chain.grid.drain(state.grid, len(state.keys))
+        rows = (
+            np.concatenate((first[0], last[0])),
+            np.concatenate((first[1], last[1])),
+            np.concatenate((first[2], last[2])),
+        )
+    verdicts, incidents = _judge(chain, state, rows, fast=fast)
+    _close_open_tick(chain, state)
+    return Outcome(verdicts, incidents, [])
+
+
+def idle(chain: Chain, state: ChainState, now: int) -> list[Incident]:
+    """Nothing has come and the wall clock reads `now`: series that are silent for too long.
+
+    The incident is the one that the next row would have shown, under the same id.
+    """
+    return list(_sweep(chain, state, now, naming(chain, state)))
+
+
+def _judge(
+    chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
+) -> tuple[Verdicts, list[Incident]]:
+    key, time, values = rows
+    if not len(key):
+        return join_verdicts([]), []
+    names = naming(chain, state)
+    seen = chain.health.observe(state.health, state.clock, key, time, values)
+    batch = chain.window.advance(state.window, key, time, values)
+    starts = tick_starts(state.clock, set(state.held.key.tolist()), key, time)
+    first = int(starts[0]) if len(starts) else len(key)
+    last = int(starts[-1]) if len(starts) else len(key)
+    parts: list[Verdicts] = []
+    failed = np.zeros(len(key), dtype=bool)
+    happened: list[tuple[int, Incident]] = []
+
+    def note(at: int, judged: Judged) -> None:
+        parts.append(judged.verdicts)
+        failed[at : at + len(judged.failed)] = judged.failed
+        happened.extend((at + row, incident) for row, incident in judged.incidents)
+
+    if first:
+        note(
+            0,
+            _join_open_tick(
+                chain, state, _slice(batch, 0, first), seen.take(slice(0, first)), names
+            ),
+        )
+    if len(starts):
+        _close_open_tick(chain, state)
+        if last > first:
+            tick = np.searchsorted(starts, np.arange(first, last), side="right") - 1
+            block = open_block(_slice(batch, first, last), tick, seen.take(slice(first, last)))
+            judge_ticks(chain, state, block, names, fast=fast)
+            note(first, Judged(block.verdicts(), ~block.failed, block.failed, block.incidents))
+        end = len(key)
+        note(
+            last,
+            _join_open_tick(
+                chain, state, _slice(batch, last, end), seen.take(slice(last, end)), names
+            ),
+        )
+    verdicts = join_verdicts(parts)
+    blind = chain.health.judge(state.health, key, values, verdicts.score)
+    flags = {STUCK: seen.stuck, OUT_OF_RANGE: seen.out_of_range, BLIND: blind, FAILED: failed}
+    happened += health_incidents(chain, state, key, time, flags, names)
+    happened += _heard_again(chain, state, key, time, seen, names)
+    happened.sort(key=lambda found: found[0])
+    state.clock = max(state.clock, int(time.max()))
+    incidents = [incident for _, incident in happened]
+    incidents += _sweep(chain, state, state.clock, names)
+    return verdicts, incidents
+
+
+def _join_open_tick(
+    chain: Chain, state: ChainState, batch: Batch, seen: Seen, names: Naming
+) -> Judged:
+    """Judge rows of the open tick and hold them until it closes."""
+    judged = judge_tick(chain, state, batch, seen, names)
+    held = state.held
+    state.held = Held(
+        np.concatenate((held.key, batch.key)),
+        np.concatenate((held.time, batch.time)),
+        np.concatenate((held.values, batch.values)),
+        np.concatenate((held.score, judged.verdicts.score)),
+        np.concatenate((held.learnable, judged.learnable)),
+    )
+    return judged
+
+
+def _close_open_tick(chain: Chain, state: ChainState) -> None:
+    held = state.held
+    if not len(held.key):
+        return
+    learn = held.learnable
+    batch = Batch(held.key[learn], held.time[learn], held.values[learn])
+    learn_tick(chain, state, batch, held.score[learn])
+    state.held = Held(held.key[:0], held.time[:0], held.values[:0], held.score[:0], learn[:0])
+    count_ticks(chain, state, 1)
+
+
+def _heard_again(
+    chain: Chain, state: ChainState, key: IntArray, time: IntArray, seen: Seen, names: Naming
+) -> list[tuple[int, Incident]]:
+    """Silences that rows end, told at the row that ends them."""
+    silent = state.episodes.phase[key, STALE] != CALM
+    found: list[tuple[int, Incident]] = []
+    for row in np.flatnonzero(silent | (seen.silent_from != NEVER)).tolist():
+        which, since = int(key[row]), int(seen.silent_from[row])
+        if state.episodes.phase[which, STALE] != CALM:
+            since = int(state.episodes.start[which, STALE])
+        elif since == NEVER:
+            continue
+        found += [
+            (row, incident)
+            for incident in silences(chain, state, which, since, int(time[row]), names)
+        ]
+    return found
+
+
+def _sweep(chain: Chain, state: ChainState, clock: int, names: Naming) -> list[Incident]:
+    """Series that have gone silent by `clock`."""
+    keys, since = chain.health.silent(state.health, clock, len(state.keys))
+    return [
+        incident
+        for which, when in zip(keys.tolist(), since.tolist(), strict=True)
+        if state.episodes.phase[which, STALE] == CALM
+        for incident in silences(chain, state, which, when, None, names)
+    ]
+
+
+def _slice(batch: Batch, first: int, last: int) -> Batch:
+    part = slice(first, last)
+    return Batch(batch.key[part], batch.time[part], batch.values[part])

@@ -1,0 +1,112 @@
+"""How small a tail probability must be to raise an alarm."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from tocsin.pipeline.durations import parse_budget
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.keyed import per_key
+from tocsin.pipeline.types import FloatArray, IntArray
+
+T = TypeVar("T")
+
+
+class Threshold(Protocol[T]):
+    """A stage that gives each row its alarm level; the alarm is `tail < alpha`."""
+
+    version: ClassVar[int]
+
+    def start(self) -> T:
+        """The state before any incident, with room for no key."""
+        ...
+
+    def alpha(self, state: T, key: IntArray, time: IntArray, interval: FloatArray) -> FloatArray:
+        """Alarm level of each row, NaN where it cannot be told; changes nothing.
+
+        `interval` (B,) is the mean time in nanoseconds between the key's rows so far, or NaN.
+        """
+        ...
+
+    def opened(self, state: T, key: int, time: int) -> None:
+        """An incident of this key has opened."""
+        ...
+
+
+@dataclass(slots=True)
+class FixedTailState:
+    """Nothing: a fixed level does not move."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTail:
+    """The same alarm level for every row."""
+
+    level: float = 1e-4
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ConfigError(f"a fixed tail needs a level between 0 and 1; found {self.level}")
+
+    def start(self) -> FixedTailState:
+        return FixedTailState()
+
+    def alpha(
+        self, state: FixedTailState, key: IntArray, time: IntArray, interval: FloatArray
+    ) -> FloatArray:
+        return np.full(len(key), self.level)
+
+    def opened(self, state: FixedTailState, key: int, time: int) -> None:
+        """A fixed level takes no notice."""
+
+
+@dataclass(slots=True)
+class AlertBudgetState:
+    """Each key's account: incidents not yet paid off, and when that was reckoned."""
+
+    debt: FloatArray = per_key(0.0)  # (K,)
+    at: IntArray = per_key(0)  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBudget:
+    """An alarm level at which a normal series opens at most so many incidents, "2/week/asset".
+
+    The level starts where independent normal rows would raise the budget's number of alarms:
+    alpha = budget rate x mean time between rows, at most `most`. Alarms that cluster open fewer
+    incidents, so this errs on the quiet side. Each opened incident is a debt that is paid off at
+    the budget's rate; a debt above one period's budget by x divides the level by (1 + x)^3, so a
+    detector that false-alarms too often is held back and recovers with time. A lasting fault is one
+    incident, costs one, and keeps the level it opened with: it is never muted.
+    """
+
+    budget: str = "2/week/series"
+    most: float = 0.01
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        parse_budget(self.budget)
+        if not 0 < self.most < 1:
+            raise ConfigError(f"a budget's highest level lies between 0 and 1; found {self.most}")
+
+    def start(self) -> AlertBudgetState:
+        return AlertBudgetState(debt=np.empty(0), at=np.empty(0, dtype=np.int64))
+
+    def alpha(
+        self, state: AlertBudgetState, key: IntArray, time: IntArray, interval: FloatArray
+    ) -> FloatArray:
+        count, period, _ = parse_budget(self.budget)
+        rate = count / period
+        debt = np.maximum(state.debt[key] - rate * (time - state.at[key]), 0.0)
+        excess = 1.0 + np.maximum(debt - count, 0.0)
+        return np.minimum(rate * interval, self.most) / (excess * excess * excess)
+
+    def opened(self, state: AlertBudgetState, key: int, time: int) -> None:
+        count, period, _ = parse_budget(self.budget)
+        left = state.debt[key] - count / period * (time - state.at[key])
+        state.debt[key] = max(left, 0.0) + 1.0
+        state.at[key] = time
