@@ -45,7 +45,10 @@ class Calibrator(Protocol[C]):
         ...
 
     def renew(self, state: C) -> None:
-        """Share what the keys learned since the last call; the runner calls it at fixed ticks."""
+        """Share what the keys learned since the last call; called at fixed ticks.
+
+        Changes shared state alone: a key's own rows change only when the key has a row.
+        """
         ...
 
 
@@ -55,9 +58,11 @@ class ConformalState:
 
     pool: FloatArray  # (pool,)
     pooled: int
+    turn: int  # renewals of the pool
     ring: FloatArray = per_key(np.nan)  # (K, history)
     seen: IntArray = per_key(0)  # (K,) scores learned
-    latest: FloatArray = per_key(np.nan)  # (K,) newest score since the pool was renewed
+    latest: FloatArray = per_key(np.nan)  # (K,) newest score
+    latest_turn: IntArray = per_key(-1)  # (K,) the turn it was learned in
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Conformal:
     at least `alone` goes on past 1/(n+1) by a generalised Pareto tail.
 
     Autocorrelated scores make a real false-alarm rate differ from the nominal one.
-    State: 8 bytes x (`history` + 2) a key, and 8 x `pool` bytes.
+    State: 8 bytes x (`history` + 3) a key, and 8 x `pool` bytes.
 
     >>> from tocsin.pipeline.keyed import grow
     >>> calibrator = Conformal(history=99, extremes=False)
@@ -103,8 +108,10 @@ class Conformal:
             ring=np.empty((0, self.history)),
             seen=np.empty(0, dtype=np.int64),
             latest=np.empty(0),
+            latest_turn=np.empty(0, dtype=np.int64),
             pool=np.full(self.pool, np.nan),
             pooled=0,
+            turn=0,
         )
 
     def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
@@ -122,6 +129,7 @@ class Conformal:
         state.ring[keys, state.seen[keys] % self.history] = scores
         state.seen[keys] += 1
         state.latest[keys] = scores
+        state.latest_turn[keys] = state.turn
 
     def advance(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
         known = np.flatnonzero(~np.isnan(value))
@@ -139,11 +147,11 @@ class Conformal:
         return tail
 
     def renew(self, state: ConformalState) -> None:
-        fresh = state.latest[~np.isnan(state.latest)]
+        fresh = state.latest[state.latest_turn == state.turn]
         place = (state.pooled + np.arange(len(fresh))) % self.pool
         state.pool[place[-self.pool :]] = fresh[-self.pool :]
         state.pooled += len(fresh)
-        state.latest[:] = np.nan
+        state.turn += 1
 
     def _advance(self, state: ConformalState, value: FloatArray, groups: Groups) -> FloatArray:
         """Tails of rows in key order: the history of each is a window of one long line a key."""
@@ -169,6 +177,7 @@ class Conformal:
             state.ring[keys[place[kept]], slot[kept]] = scores[kept]
             state.seen[keys] += count
             state.latest[keys] = line[np.arange(len(keys)), self.history + count - 1]
+            state.latest_turn[keys] = state.turn
         return tail
 
     def _probability(

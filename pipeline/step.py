@@ -42,12 +42,13 @@ class Outcome:
     """What a step made of its rows.
 
     `incidents` are the new revisions, in order. `refused` are the rows, by their place in the
-    input, that took no part, each with the reason.
+    input, that took no part, each with the reason. `touched` are the keys whose state changed.
     """
 
     verdicts: Verdicts
     incidents: list[Incident]
     refused: list[tuple[int, Refused]]
+    touched: IntArray
 
 
 def step(
@@ -78,7 +79,8 @@ def step(
     if chain.grid is not None and not isinstance(state.grid, NoState):
         rows = chain.grid.advance(state.grid, *rows)
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
-    return Outcome(verdicts, incidents, sorted(refused))
+    touched = _touched(state, (key[kept], ordered.key, verdicts.key), incidents)
+    return Outcome(verdicts, incidents, sorted(refused), touched)
 
 
 def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
@@ -93,17 +95,20 @@ def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
             np.concatenate((first[1], last[1])),
             np.concatenate((first[2], last[2])),
         )
+    held = state.held.key
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
     _close_open_tick(chain, state)
-    return Outcome(verdicts, incidents, [])
+    touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
+    return Outcome(verdicts, incidents, [], touched)
 
 
-def idle(chain: Chain, state: ChainState, now: int) -> list[Incident]:
-    """Nothing has come and the wall clock reads `now`: series that are silent for too long.
+def idle(chain: Chain, state: ChainState, now: int) -> Outcome:
+    """Nothing has come and the partition's clock would read `now`: series silent for too long.
 
     The incident is the one that the next row would have shown, under the same id.
     """
-    return list(_sweep(chain, state, now, naming(chain, state)))
+    incidents = _sweep(chain, state, now, naming(chain, state))
+    return Outcome(join_verdicts([]), incidents, [], _touched(state, (), incidents))
 
 
 def _judge(
@@ -215,6 +220,12 @@ def _sweep(chain: Chain, state: ChainState, clock: int, names: Naming) -> list[I
         if state.episodes.phase[which, STALE] == CALM
         for incident in silences(chain, state, which, when, None, names)
     ]
+
+
+def _touched(state: ChainState, keys: tuple[IntArray, ...], incidents: list[Incident]) -> IntArray:
+    named = {incident.series for incident in incidents}
+    told = state.keys.intern(sorted(named), len(state.keys))[0]
+    return np.unique(np.concatenate((*keys, told)))
 
 
 def _slice(batch: Batch, first: int, last: int) -> Batch:

@@ -1,0 +1,125 @@
+"""A partition's state in parts: what its keys share, and blocks of keys' rows."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from tocsin.pipeline.chain import Chain, ChainState, make_room, start
+from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.keyed import keyed_fields, read_field
+from tocsin.pipeline.keys import KeyTable
+from tocsin.pipeline.state import Plain, Upgrade, fill, flatten, refuse_other_settings
+from tocsin.pipeline.types import IntArray
+
+BLOCK = 256  # keys to a block
+
+_NAMES = "keys.names"
+_MOVABLE = "threshold."  # starts afresh when another kind of threshold is set
+
+
+def header(chain: Chain) -> str:
+    """What a saved state must agree with before this chain takes it."""
+    versions = {"scorer": chain.scorer.version, "calibrator": chain.calibrator.version}
+    return json.dumps({"versions": versions, "settings": json.loads(chain.learned_under())})
+
+
+def shared_part(state: ChainState) -> Plain:
+    """All that is not a row of a key."""
+    rows = keyed_fields(state).keys() | {_NAMES}
+    return {path: value for path, value in flatten(state).items() if path not in rows}
+
+
+def block_of(state: ChainState, block: int) -> Plain:
+    """The names and rows of one block of keys."""
+    rows = slice(block * BLOCK, min((block + 1) * BLOCK, len(state.keys)))
+    part: Plain = {path: read_field(state, path)[rows] for path in keyed_fields(state)}
+    return part | {_NAMES: state.keys.names[rows]}
+
+
+def blocks_touched(keys: IntArray) -> list[int]:
+    """The blocks that hold these keys."""
+    return [int(block) for block in np.unique(keys // BLOCK)]
+
+
+def restore(
+    chain: Chain, saved_header: str, shared: Plain, blocks: dict[int, Plain], where: str
+) -> ChainState:
+    """The state that was saved; StateError names what does not fit this chain."""
+    older = _check(chain, saved_header, where)
+    if sorted(blocks) != list(range(len(blocks))):
+        raise StateError(f"{where}: of the blocks of keys only {sorted(blocks)} were saved")
+    names = [name for number in sorted(blocks) for name in _names(blocks[number], where)]
+    saved = shared | _join(blocks) | {_NAMES: names}
+    if older is not None:
+        saved = _upgrade(chain, older, saved)
+    state = start(chain)
+    state.keys = KeyTable(names)
+    make_room(chain, state, len(names))
+    fresh = flatten(state)
+    if {path for path in saved if path.startswith(_MOVABLE)} != {
+        path for path in fresh if path.startswith(_MOVABLE)
+    }:
+        saved = {path: value for path, value in saved.items() if not path.startswith(_MOVABLE)}
+        saved |= {path: value for path, value in fresh.items() if path.startswith(_MOVABLE)}
+    for path in keyed_fields(state):
+        saved[path] = _pad(fresh[path], saved.get(path), len(names), f"{where}: {path}")
+    return fill(state, saved, where)
+
+
+def _names(block: Plain, where: str) -> list[str]:
+    names = block.get(_NAMES)
+    if not isinstance(names, list):
+        raise StateError(f"{where}: a block of keys has no names")
+    return names
+
+
+def _join(blocks: dict[int, Plain]) -> Plain:
+    """The rows of all keys, from the blocks that hold them."""
+    paths = [path for path in blocks.get(0, {}) if path != _NAMES]
+    parts = [blocks[number] for number in sorted(blocks)]
+    return {path: np.concatenate([np.asarray(part[path]) for part in parts]) for path in paths}
+
+
+def _pad(fresh: Any, rows: Any, keys: int, where: str) -> Any:
+    """Saved rows at the head of a fresh array, which knows its fill and capacity."""
+    if keys == 0 and rows is None:
+        return fresh
+    if rows is None:
+        raise StateError(f"{where}: missing from the saved state")
+    if rows.dtype != fresh.dtype or rows.shape[1:] != fresh.shape[1:]:
+        raise StateError(
+            f"{where}: found rows of {rows.dtype} {rows.shape[1:]}, "
+            f"wanted {fresh.dtype} {fresh.shape[1:]}"
+        )
+    fresh[:keys] = rows[:keys]
+    return fresh
+
+
+def _check(chain: Chain, saved_header: str, where: str) -> int | None:
+    """Refuse other settings and newer versions; gives the scorer's version if it is older."""
+    have: dict[str, Any] = json.loads(saved_header)
+    want: dict[str, Any] = json.loads(header(chain))
+    names = ("spec", "grid", "window", "scorer", "calibrator")
+    for name, old, new in zip(names, have["settings"], want["settings"], strict=True):
+        refuse_other_settings(json.dumps(old or {}), json.dumps(new or {}), f"{where}: {name}")
+    older: int | None = None
+    for stage, version in have["versions"].items():
+        needed = want["versions"][stage]
+        stage_of = getattr(chain, stage)
+        if version < needed and stage == "scorer" and hasattr(stage_of, "upgrade"):
+            older = int(version)
+        elif version != needed:
+            raise StateError(
+                f"{where}: {stage} state has version {version}, this run needs {needed}"
+            )
+    return older
+
+
+def _upgrade(chain: Chain, version: int, plain: Plain) -> Plain:
+    """Let the scorer bring its own fields up to date."""
+    prefix = "scorer."
+    own = {path[len(prefix) :]: value for path, value in plain.items() if path.startswith(prefix)}
+    rest = {path: value for path, value in plain.items() if not path.startswith(prefix)}
+    upgrade: Upgrade = getattr(chain.scorer, "upgrade")  # noqa: B009 - optional in the protocol
+    return rest | {prefix + path: value for path, value in upgrade(version, own).items()}

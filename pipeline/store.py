@@ -1,0 +1,318 @@
+"""The one embedded store: positions, state, incidents, outbox and dead letters, in SQLite.
+
+A checkpoint is one transaction. Whatever instruction a process dies at, the store holds a state,
+the position it was reached at and the incidents found by then, or none of the three: what is read
+again from that position comes to the same incidents under the same ids.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tocsin.pipeline.blobs import decode, encode
+from tocsin.pipeline.chain import Chain, ChainState
+from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.incidents import DeadLetter, Incident
+from tocsin.pipeline.snapshot import block_of, blocks_touched, header, restore, shared_part
+from tocsin.pipeline.types import IntArray
+
+SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE parts (
+  part TEXT PRIMARY KEY, position INTEGER, epoch INTEGER NOT NULL, header TEXT, shared BLOB
+) WITHOUT ROWID;
+CREATE TABLE blocks (
+  part TEXT, block INTEGER, rows BLOB NOT NULL, PRIMARY KEY (part, block)
+);
+CREATE TABLE incidents (
+  id TEXT PRIMARY KEY, part TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE dead_letters (
+  part TEXT, position INTEGER, stage TEXT, place INTEGER, reason TEXT NOT NULL, value BLOB,
+  key BLOB, timestamp INTEGER, headers TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (part, position, stage, place)
+) WITHOUT ROWID;
+CREATE INDEX unsent ON dead_letters (sent) WHERE sent = 0;
+"""
+
+
+class FencedError(StateError):
+    """Another worker has taken the partition over; what this one has of it is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A partition taken over: its fence, and its saved position and state if there are any."""
+
+    epoch: int
+    position: int | None
+    state: ChainState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one partition adds to the store in one transaction.
+
+    `touched` are the keys whose rows changed since the last checkpoint.
+    """
+
+    part: str
+    epoch: int
+    position: int | None
+    state: ChainState
+    touched: IntArray
+    incidents: Sequence[Incident]
+    letters: Sequence[DeadLetter]
+
+
+class Store:
+    """The embedded store, in a file, or in memory where `path` is None.
+
+    Every method raises StateError, naming the file, where SQLite cannot read or write: a full or
+    read-only disk, a damaged file, a file that is something else.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._where = ":memory:" if path is None else str(path)
+        with self._told():
+            self._db = sqlite3.connect(self._where, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._prepare()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        self._db.close()
+
+    def claim(self, chain: Chain, part: str, committed: int | None = None) -> Claim:
+        """Take a partition over, fencing off whoever had it.
+
+        State behind `committed`, the position the broker holds, is an older owner's: it is dropped.
+        """
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT position, epoch, header, shared FROM parts WHERE part = ?", (part,)
+            ).fetchone()
+            position, epoch, saved_header, shared = row or (None, 0, "", None)
+            self._db.execute(
+                "INSERT INTO parts (part, position, epoch) VALUES (?, ?, ?) "
+                "ON CONFLICT (part) DO UPDATE SET epoch = excluded.epoch",
+                (part, position, epoch + 1),
+            )
+            if committed is not None and (position is None or position < committed):
+                self._forget(part)
+                return Claim(epoch + 1, None, None)
+            if shared is None:
+                return Claim(epoch + 1, position, None)
+            where = f"{self._where}, partition {part}"
+            rows = self._db.execute("SELECT block, rows FROM blocks WHERE part = ?", (part,))
+            blocks = {number: decode(data, where) for number, data in rows}
+        state = restore(chain, saved_header, decode(shared, where), blocks, where)
+        return Claim(epoch + 1, position, state)
+
+    def checkpoint(self, chain: Chain, checkpoint: Checkpoint, sinks: Sequence[str]) -> None:
+        """Write a partition's progress and put its incidents out for the sinks; all or nothing."""
+        part, state = checkpoint.part, checkpoint.state
+        with self._transaction():
+            found = self._db.execute(
+                "UPDATE parts SET position = ?, header = ?, shared = ? "
+                "WHERE part = ? AND epoch = ?",
+                (
+                    checkpoint.position,
+                    header(chain),
+                    encode(shared_part(state)),
+                    part,
+                    checkpoint.epoch,
+                ),
+            ).rowcount
+            if not found:
+                raise FencedError(f"{self._where}: another worker has taken partition {part} over")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO blocks (part, block, rows) VALUES (?, ?, ?)",
+                (
+                    (part, number, encode(block_of(state, number)))
+                    for number in blocks_touched(checkpoint.touched)
+                ),
+            )
+            self._add_incidents(part, checkpoint.incidents, sinks)
+            self._add_letters(checkpoint.letters)
+
+    def unsent(self, sink: str, most: int = 500) -> list[tuple[int, Incident]]:
+        """The oldest undelivered revisions for a sink, with their number in the outbox."""
+        with self._told():
+            rows = self._db.execute(
+                "SELECT number, body FROM outbox WHERE sink = ? ORDER BY number LIMIT ?",
+                (sink, most),
+            ).fetchall()
+        return [(number, _incident(body)) for number, body in rows]
+
+    def sent(self, numbers: Sequence[int]) -> None:
+        """These outbox entries have been delivered."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM outbox WHERE number = ?", ((n,) for n in numbers))
+
+    def unsent_letters(self, most: int = 500) -> list[DeadLetter]:
+        """Dead letters that have not been handed on, in order."""
+        with self._told():
+            rows = self._db.execute(
+                "SELECT part, position, place, reason, stage, value, key, timestamp, headers "
+                "FROM dead_letters WHERE sent = 0 ORDER BY part, position, stage, place LIMIT ?",
+                (most,),
+            ).fetchall()
+        return [_letter(row) for row in rows]
+
+    def sent_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """These dead letters have been handed on; they stay in the store."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE dead_letters SET sent = 1 "
+                "WHERE part = ? AND position = ? AND stage = ? AND place = ?",
+                ((each.part, each.position, each.stage, each.index) for each in letters),
+            )
+
+    def incidents(self) -> list[Incident]:
+        """The newest revision of every incident, oldest incident first."""
+        with self._told():
+            rows = self._db.execute("SELECT body FROM incidents").fetchall()
+        return sorted((_incident(body) for (body,) in rows), key=lambda i: (i.started_at, i.id))
+
+    def letters(self) -> list[DeadLetter]:
+        """Every dead letter, by partition and position."""
+        with self._told():
+            rows = self._db.execute(
+                "SELECT part, position, place, reason, stage, value, key, timestamp, headers "
+                "FROM dead_letters ORDER BY part, position, stage, place"
+            ).fetchall()
+        return [_letter(row) for row in rows]
+
+    def parts(self) -> dict[str, int | None]:
+        """The saved position of every partition."""
+        with self._told():
+            return dict(self._db.execute("SELECT part, position FROM parts ORDER BY part"))
+
+    def size(self, part: str) -> int:
+        """Bytes of saved state of a partition."""
+        with self._told():
+            (shared,) = self._db.execute(
+                "SELECT COALESCE(SUM(LENGTH(shared)), 0) FROM parts WHERE part = ?", (part,)
+            ).fetchone()
+            (rows,) = self._db.execute(
+                "SELECT COALESCE(SUM(LENGTH(rows)), 0) FROM blocks WHERE part = ?", (part,)
+            ).fetchone()
+        return int(shared + rows)
+
+    def reset(self, part: str) -> None:
+        """Forget a partition's position and state; its incidents and dead letters stay."""
+        with self._transaction():
+            self._forget(part)
+
+    def _forget(self, part: str) -> None:
+        self._db.execute(
+            "UPDATE parts SET position = NULL, header = NULL, shared = NULL WHERE part = ?", (part,)
+        )
+        self._db.execute("DELETE FROM blocks WHERE part = ?", (part,))
+
+    def _add_incidents(
+        self, part: str, incidents: Sequence[Incident], sinks: Sequence[str]
+    ) -> None:
+        for incident in incidents:
+            body = json.dumps(asdict(incident))
+            self._db.execute(
+                "INSERT INTO incidents (id, part, revision, body) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, body = excluded.body "
+                "WHERE excluded.revision > incidents.revision",
+                (incident.id, part, incident.revision, body),
+            )
+            self._db.executemany(
+                "INSERT INTO outbox (sink, body) VALUES (?, ?)", ((sink, body) for sink in sinks)
+            )
+
+    def _add_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self._db.executemany(
+            "INSERT OR IGNORE INTO dead_letters "
+            "(part, position, stage, place, reason, value, key, timestamp, headers) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    each.part,
+                    each.position,
+                    each.stage,
+                    each.index,
+                    each.reason,
+                    each.value,
+                    each.key,
+                    each.timestamp,
+                    json.dumps([(name, value.hex()) for name, value in each.headers]),
+                )
+                for each in letters
+            ),
+        )
+
+    def _prepare(self) -> None:
+        """Make the tables in a new file; refuse one that is of another schema."""
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            self._db.executescript(f"BEGIN; {_TABLES} COMMIT;")
+            self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
+            return
+        if "meta" not in tables or "outbox" not in tables:
+            raise StateError(f"{self._where}: a database of something else, not a tocsin store")
+        (found,) = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        if found != str(SCHEMA):
+            raise StateError(
+                f"{self._where}: store has schema {found}, this version reads {SCHEMA}"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite's errors as ours, with the file's name."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(f"{self._where}: {error}") from error
+
+
+def _incident(body: str) -> Incident:
+    plain = json.loads(body)
+    plain["channels"] = tuple((name, share) for name, share in plain["channels"])
+    return Incident(**plain)
+
+
+def _letter(row: tuple[Any, ...]) -> DeadLetter:
+    *columns, headers = row
+    pairs = tuple((name, bytes.fromhex(value)) for name, value in json.loads(headers))
+    names = ("part", "position", "index", "reason", "stage", "value", "key", "timestamp")
+    return DeadLetter(**dict(zip(names, columns, strict=True)), headers=pairs)
