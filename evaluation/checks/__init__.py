@@ -1,0 +1,1 @@
+"""The checks of the conformance suite, grouped by what they hold a component to."""

@@ -1,0 +1,152 @@
+"""One series' history, ready to be drawn: signals, scores, tails, thresholds and incidents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tocsin.evaluation.downsample import LARGEST
+from tocsin.pipeline.errors import TocsinError
+from tocsin.pipeline.incidents import Incident, Level
+from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
+
+LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
+SMALLEST_TAIL = 1e-16  # a smaller tail, or one of 0, is drawn as this one
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of time in nanoseconds, both ends included, and what is known of it."""
+
+    start: int
+    end: int
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One series' history, oldest row first; N rows, C channels.
+
+    `time` (N,) is int64 nanoseconds UTC and never falls. `values` (N, C) are the signals in their
+    own units, `score` (N,) the raw scores, `tail` (N,) their tail probabilities, `alpha` (N,) the
+    alarm level in force, NaN while the series warms up, `alarm` (N,) the rows with `tail < alpha`.
+    NaN anywhere is missing or "no opinion" and leaves a gap. `incidents` are final revisions,
+    `truth` what is known to have gone wrong. Columns of other shapes raise a TocsinError.
+    """
+
+    series: str
+    channels: tuple[str, ...]
+    time: IntArray
+    values: FloatArray
+    score: FloatArray
+    tail: FloatArray
+    alpha: FloatArray
+    alarm: BoolArray
+    incidents: tuple[Incident, ...]
+    truth: tuple[Interval, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = self.time.shape
+        columns = (self.score, self.tail, self.alpha, self.alarm)
+        if len(rows) != 1 or any(column.shape != rows for column in columns):
+            shapes = ", ".join(str(column.shape) for column in (self.time, *columns))
+            raise TocsinError(
+                f"series {self.series!r}: time, score, tail, alpha and alarm must all be (N,); "
+                f"found {shapes}"
+            )
+        if self.values.shape != (*rows, len(self.channels)):
+            raise TocsinError(
+                f"series {self.series!r}: values must be (N, C) = {(*rows, len(self.channels))}; "
+                f"found {self.values.shape}"
+            )
+        if (np.diff(self.time) < 0).any():
+            raise TocsinError(f"series {self.series!r}: time runs backwards")
+
+
+def most_interesting(panels: Sequence[Panel], most: int) -> list[Panel]:
+    """At most `most` panels: the worst incidents first, then planted faults, then the rest."""
+    return sorted(panels, key=_interest, reverse=True)[:most]
+
+
+def blamed_first(panel: Panel, most: int) -> list[int]:
+    """At most `most` channel positions: those the incidents blame most, then the others."""
+    share = dict.fromkeys(panel.channels, 0.0)
+    for incident in panel.incidents:
+        for name, part in incident.channels:
+            if name in share:
+                share[name] += part
+    order = sorted(range(len(panel.channels)), key=lambda i: -share[panel.channels[i]])
+    return order[:most]
+
+
+def mildest_first(panel: Panel) -> list[Incident]:
+    """The incidents by level and, within it, severity."""
+    return sorted(panel.incidents, key=_weight)
+
+
+def subject(incident: Incident) -> str:
+    """What an incident is about in a word or two: its most blamed channel, or its kind."""
+    if incident.kind == "anomaly" and incident.channels:
+        return incident.channels[0][0]
+    return incident.kind.replace("_", " ")
+
+
+def warmup(panel: Panel) -> tuple[int, int] | None:
+    """The first and last nanosecond of the rows before the first alarm level; None without any."""
+    cold = np.flatnonzero(np.maximum.accumulate(~np.isnan(panel.alpha)) == 0)  # leading rows
+    return (int(panel.time[0]), int(panel.time[cold[-1]])) if cold.size else None
+
+
+def surprise(tail: FloatArray) -> FloatArray:
+    """-log10 of tail probabilities or alarm levels, at most 16; NaN stays NaN.
+
+    >>> surprise(np.array([1.0, 0.001, 0.0, np.nan])).round(1).tolist()
+    [0.0, 3.0, 16.0, nan]
+    """
+    return 0.0 - np.log10(np.clip(tail, SMALLEST_TAIL, 1.0))
+
+
+def standardise(values: FloatArray) -> FloatArray:
+    """Each channel of (N, C) less its median, in units of its usual spread.
+
+    The spread is the interquartile range over 1.349, which is the standard deviation of a normal
+    channel and is not moved by the anomalies; the standard deviation where that is 0, and 1 where
+    the channel never moves. NaN and infinities stay as they are; finite values are held within
+    1e100 of 0.
+
+    >>> standardise(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, np.nan]])).round(2).tolist()
+    [[-1.35, 0.0], [0.0, 0.0], [1.35, nan]]
+    """
+    held = np.clip(values, -LARGEST, LARGEST)
+    result = np.where(np.isinf(values), values, held)
+    for column in result.T:  # (N,), a view
+        known = column[np.isfinite(column)]
+        if known.size:
+            low, middle, high = np.percentile(known, [25, 50, 75])
+            spread = next((s for s in ((high - low) / 1.349, known.std()) if s > 0), 1.0)
+            column[:] = (column - middle) / spread
+    return result
+
+
+def span(panels: Sequence[Panel]) -> tuple[int, int]:
+    """The first and last nanosecond of all rows, at least a second apart; (0, 1 s) without rows."""
+    times = [panel.time for panel in panels if panel.time.size]
+    first = min((int(time[0]) for time in times), default=0)
+    last = max((int(time[-1]) for time in times), default=0)
+    return first, max(last, first + 1_000_000_000)
+
+
+def extent(incident: Incident, last: int) -> tuple[int, int]:
+    """Where an incident is drawn: from its start to its end, or to `last` while it is open."""
+    end = incident.ended_at
+    return incident.started_at, max(incident.started_at, last if end is None else end)
+
+
+def _interest(panel: Panel) -> tuple[int, float, int, int]:
+    level, severity = max(map(_weight, panel.incidents), default=(-1, 0.0))
+    return level, severity, len(panel.incidents), len(panel.truth)
+
+
+def _weight(incident: Incident) -> tuple[int, float]:
+    severity = incident.severity
+    return LEVELS.index(incident.level), severity if np.isfinite(severity) else 0.0

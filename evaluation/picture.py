@@ -1,0 +1,324 @@
+"""A PNG of what happened: signals, tail probabilities, thresholds, incidents and known faults."""
+
+import io
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from tocsin.evaluation.downsample import lone, thin, within_reach
+from tocsin.evaluation.palette import LEVEL_COLOURS, SIGNALS
+from tocsin.evaluation.panel import (
+    LEVELS,
+    Panel,
+    blamed_first,
+    extent,
+    mildest_first,
+    most_interesting,
+    span,
+    standardise,
+    subject,
+    surprise,
+    warmup,
+)
+from tocsin.evaluation.saving import save
+from tocsin.evaluation.wording import moment, number, plain, plural
+from tocsin.pipeline.incidents import Incident, Level
+from tocsin.pipeline.types import FloatArray, IntArray
+
+INK = "#222222"
+FAINT = "#8a8a8a"
+COLD = "#e4e4e4"
+FONT = "DejaVu Sans"  # comes with matplotlib, so a picture looks the same everywhere
+TEXT: dict[str, Any] = {"fontfamily": FONT, "color": INK}
+DPI = 100
+WIDTH = 14.0  # inches
+LEFT, RIGHT = 0.95, 1.75  # inches, for axis labels and for the names of the channels
+POINTS = 4000  # a curve, over about 1100 pixels
+CHANNELS = 4
+CHARACTER = 0.075  # inches a character of the small labels takes
+MOST_NAMES = 100  # bars in a lane; with more there is no room for any name
+
+# Heights in inches of what one series is made of, from the top.
+HEADING, LANE, SIGNAL, TAIL = 0.52, 0.24, 1.55, 0.95
+TOP, BOTTOM = 1.05, 0.45
+
+
+def draw(panels: Sequence[Panel], path: Path, title: str, most: int = 6) -> None:
+    """Draw at most `most` series, the worst incidents first, and write a PNG 1400 pixels wide.
+
+    Each series has a lane with its incidents, coloured by level, and its known faults, hatched;
+    its signals, the most blamed first, standardised unless there is only one; and -log10 of the
+    tail probability with the alarm threshold. Grey is warm-up, a gap is "no opinion". Writes over
+    `path`; a SinkError where that is not possible.
+    """
+    shown = most_interesting(panels, most)
+    heights = [height for panel in shown for height in _heights(panel)]
+    tall = TOP + BOTTOM + (sum(heights) or 1.0)
+    figure = Figure(figsize=(WIDTH, tall), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    _head(figure, shown, title, _told(panels, shown))
+    if shown:
+        grid = figure.add_gridspec(
+            len(heights), 1, height_ratios=heights, hspace=0.0,
+            left=LEFT / WIDTH, right=1 - RIGHT / WIDTH, bottom=BOTTOM / tall, top=1 - TOP / tall,
+        )  # fmt: skip
+        _series(figure, grid, shown)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": "tocsin"})
+    save(path, content.getvalue())
+
+
+def _heights(panel: Panel) -> tuple[float, ...]:
+    return HEADING, LANE * (2 if panel.truth else 1), SIGNAL, TAIL
+
+
+def _told(panels: Sequence[Panel], shown: Sequence[Panel]) -> str:
+    incidents = sum(len(panel.incidents) for panel in panels)
+    first, last = span(shown)
+    told = f"{plural(len(panels), 'series')}, {plural(incidents, 'incident')}"
+    if len(panels) > len(shown):
+        told += f"; the {len(shown)} with most to show, +{len(panels) - len(shown)} more"
+    return f"{told}. {moment(first)} to {moment(last)} UTC." if shown else f"{told}."
+
+
+def _head(figure: Figure, shown: Sequence[Panel], title: str, told: str) -> None:
+    tall = figure.get_figheight()
+    left = LEFT / WIDTH
+    style: dict[str, Any] = {**TEXT, "parse_math": False, "va": "top"}
+    figure.text(left, 1 - 0.16 / tall, _drawable(title, 90), fontsize=15, weight="bold", **style)
+    figure.text(left, 1 - 0.5 / tall, told, fontsize=10, **style)
+    handles = _legend(shown)
+    if handles:
+        figure.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(left - 0.006, 1 - 0.72 / tall),
+            ncols=len(handles), frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.6,
+            labelcolor=INK, prop={"family": FONT, "size": 9},
+        )  # fmt: skip
+
+
+def _legend(shown: Sequence[Panel]) -> list[Patch | Line2D]:
+    found = {incident.level for panel in shown for incident in panel.incidents}
+    levels: list[Level] = [level for level in LEVELS if level in found]
+    handles: list[Patch | Line2D] = [
+        Patch(facecolor=LEVEL_COLOURS[level], edgecolor=INK, lw=0.8, label=f"{before}{level}")
+        for level, before in zip(levels, ("incident: ", "", "", ""), strict=False)
+    ]
+    if any(panel.truth for panel in shown):
+        handles.append(Patch(facecolor="white", edgecolor=INK, hatch="/////", label="known fault"))
+    if shown:
+        handles.append(Line2D([], [], color=INK, lw=1.0, label="how unusual: -log10 p"))
+        handles.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (5, 3)), label="alarm threshold"))
+    if any(panel.alarm.any() for panel in shown):
+        dot = Line2D([], [], color=INK, ls="", marker="o", ms=4, label="row in alarm")
+        handles.append(dot)
+    if any(warmup(panel) for panel in shown):
+        handles.append(Patch(facecolor=COLD, edgecolor="none", label="warming up"))
+    return handles
+
+
+def _series(figure: Figure, grid: GridSpec, shown: Sequence[Panel]) -> None:
+    first, last = span(shown)
+    limits = _days(np.array([first, last]))
+    margin = 0.005 * (limits[1] - limits[0])
+    for place, panel in enumerate(shown):
+        lane, signal, tail = (figure.add_subplot(grid[4 * place + row]) for row in (1, 2, 3))
+        for axes in (lane, signal, tail):
+            axes.set_xlim(limits[0] - margin, limits[1] + margin)
+            _dress(axes)
+        _draw_lane(lane, panel, last)
+        _draw_signals(signal, panel)
+        _draw_tail(tail, panel)
+        for axes in (signal, tail):
+            _shade(axes, panel, last)
+        _date(tail)
+    figure.text(
+        1 - RIGHT / WIDTH + 0.006, (BOTTOM - 0.06) / figure.get_figheight(), "UTC",
+        va="top", fontsize=8, **TEXT,
+    )  # fmt: skip
+
+
+def _date(axes: Axes) -> None:
+    """Dates where the day changes and clock times between; the years stand in the heading."""
+    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=10)  # type: ignore[no-untyped-call]  # no stubs
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # no stubs
+        locator, tz=UTC, show_offset=False
+    )
+    formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S.%f"]
+    formatter.zero_formats = ["", "%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M:%S"]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(formatter)
+    axes.tick_params(labelbottom=True, bottom=True)
+
+
+def _dress(axes: Axes) -> None:
+    axes.tick_params(
+        labelsize=8, labelfontfamily=FONT, colors=INK, labelbottom=False, bottom=False, length=3
+    )
+    axes.grid(visible=True, axis="y", color="#e8e8e8", lw=0.6)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set(color="#bbbbbb", lw=0.8)
+
+
+def _draw_lane(axes: Axes, panel: Panel, last: int) -> None:
+    """Two rows of bars, incidents above known faults, with names where there is room."""
+    rows = 2 if panel.truth else 1
+    for incident in mildest_first(panel):  # so that the worst is drawn over the others
+        colour = LEVEL_COLOURS[incident.level]
+        _bar(axes, extent(incident, last), rows - 0.5, facecolor=colour, edgecolor=colour, lw=2)
+    spans = [extent(incident, last) for incident in panel.incidents]
+    _name(axes, spans, [_told_of(incident, panel) for incident in panel.incidents], rows - 0.5)
+    for interval in panel.truth:
+        bar = (interval.start, interval.end)
+        _bar(axes, bar, 0.5, facecolor="white", edgecolor=INK, hatch="/////", lw=0.8)
+    truths = [(interval.start, interval.end) for interval in panel.truth]
+    _name(axes, truths, [interval.label for interval in panel.truth], 0.5)
+    axes.set_ylim(0, rows)
+    axes.set_yticks([0.5, 1.5][:rows], ["faults", "incidents"][-rows:])
+    axes.tick_params(left=False)
+    axes.grid(visible=False)
+    told = plural(len(panel.incidents), "incident")
+    heading: dict[str, Any] = {
+        **TEXT, "parse_math": False, "textcoords": "offset points", "xycoords": "axes fraction"
+    }  # fmt: skip
+    name = _drawable(panel.series, 90)
+    axes.annotate(name, (0, 1), (0, 5), fontsize=11, weight="bold", **heading)  # fmt: skip
+    axes.annotate(told, (1, 1), (0, 5), fontsize=9, ha="right", **heading)  # fmt: skip
+
+
+def _told_of(incident: Incident, panel: Panel) -> str:
+    """The blamed channel or the health kind; the severity where there is only one channel."""
+    if incident.kind == "anomaly" and len(panel.channels) == 1:
+        return f"severity {number(incident.severity)}"
+    return subject(incident)
+
+
+def _bar(axes: Axes, ends: tuple[int, int], middle: float, **style: Any) -> None:
+    left, right = _days(np.array(ends))
+    # An edge has a width in points, so an incident of one row is still seen.
+    axes.broken_barh([(left, right - left)], (middle - 0.34, 0.68), **style)
+
+
+def _name(axes: Axes, ends: Sequence[tuple[int, int]], names: Sequence[str], middle: float) -> None:
+    """Write each bar's name to its right, or else its left, where no other bar or name stands."""
+    if not 0 < len(ends) <= MOST_NAMES:
+        return
+    low, high = axes.get_xlim()
+    inch = (high - low) / (WIDTH - LEFT - RIGHT)
+    bars = [tuple(_days(np.array(pair)).tolist()) for pair in ends]
+    taken = [*bars, (-np.inf, low), (high, np.inf)]
+    for bar, name in zip(bars, names, strict=True):
+        text = _drawable(name, 28)
+        room = inch * (CHARACTER * len(text) + 0.1)
+        others = [stretch for stretch in taken if stretch != bar]
+        for start in (bar[1], bar[0] - room):
+            if text and all(start + room <= a or start >= b for a, b in others):
+                style: dict[str, Any] = {**TEXT, "fontsize": 8, "parse_math": False}
+                centre = start + room / 2
+                axes.text(centre, middle, text, ha="center", va="center_baseline", **style)
+                taken.append((start, start + room))
+                break
+
+
+def _draw_signals(axes: Axes, panel: Panel) -> None:
+    chosen = blamed_first(panel, CHANNELS)
+    values = panel.values[:, chosen]  # (N, at most 4)
+    single = len(panel.channels) == 1
+    drawn = values if single else standardise(values)
+    hidden = len(panel.channels) - len(chosen)
+    for place, channel in reversed(list(enumerate(chosen))):
+        _curve(axes, panel.time, drawn[:, place], SIGNALS[place])
+        axes.annotate(
+            _drawable(panel.channels[channel], 22), (1, 1), (8, -6 - 15 * place),
+            xycoords="axes fraction", textcoords="offset points", va="top", fontsize=9,
+            color=SIGNALS[place], weight="bold", fontfamily=FONT, parse_math=False,
+        )  # fmt: skip
+    if hidden:
+        axes.annotate(
+            f"+{hidden} more", (1, 1), (8, -6 - 15 * len(chosen)), va="top", fontsize=9,
+            xycoords="axes fraction", textcoords="offset points", color=FAINT, fontfamily=FONT,
+        )  # fmt: skip
+    label = "signal" if single else "signals\n(standardised)"
+    axes.set_ylabel(label, fontsize=8.5, **TEXT)
+    axes.yaxis.set_major_locator(MaxNLocator(4, prune="both"))
+    # Without this, large numbers lose their power of ten to a corner that the lane covers.
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+
+
+def _draw_tail(axes: Axes, panel: Panel) -> None:
+    level, limit = surprise(panel.tail), surprise(panel.alpha)
+    _curve(axes, panel.time, level, INK)
+    _curve(axes, panel.time, limit, INK, width=1.2, dashes=(0, (5, 3)))
+    alarms = np.flatnonzero(panel.alarm & np.isfinite(level))
+    if alarms.size:
+        alarms = alarms[thin(level[alarms], POINTS)]
+        axes.plot(_days(panel.time[alarms]), level[alarms], "o", color=INK, ms=2.6, mew=0)
+    highest = np.nanmax(np.concatenate([level, limit, [1.0]]))
+    axes.set_ylim(0, 1.12 * highest)
+    axes.set_ylabel("-log10 p", fontsize=8.5, **TEXT)
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True, prune="upper"))
+    known = limit[np.isfinite(limit)]
+    if known.size:
+        axes.annotate(
+            f"alarm at p = {10 ** -known[-1]:.2g}", (1, known[-1]), (8, 0), va="center",
+            xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8.5,
+            **TEXT,
+        )  # fmt: skip
+
+
+def _curve(
+    axes: Axes,
+    time: IntArray,
+    values: FloatArray,
+    colour: str,
+    width: float = 0.8,
+    dashes: tuple[int, tuple[int, ...]] | str = "-",
+) -> None:
+    reached = within_reach(values)
+    kept = thin(reached, POINTS)
+    days, drawn = _days(time[kept]), reached[kept]
+    axes.plot(days, drawn, color=colour, lw=width, ls=dashes)
+    alone = lone(drawn)
+    if alone.any():
+        axes.plot(days[alone], drawn[alone], ".", color=colour, ms=3)
+
+
+def _shade(axes: Axes, panel: Panel, last: int) -> None:
+    for incident in mildest_first(panel):
+        ends = _days(np.array(extent(incident, last)))
+        colour = LEVEL_COLOURS[incident.level]
+        axes.axvspan(*ends, facecolor=colour, edgecolor=colour, alpha=0.35, lw=1.2, zorder=0)
+    for interval in panel.truth:
+        ends = _days(np.array([interval.start, interval.end]))
+        for end in ends:
+            axes.axvline(end, color=FAINT, lw=0.8, ls=":", zorder=1)
+    cold = warmup(panel)
+    if cold is not None:
+        axes.axvspan(*_days(np.array(cold)), facecolor=COLD, lw=0, zorder=0)
+
+
+def _days(nanoseconds: IntArray) -> FloatArray:
+    """Matplotlib's unit of time: days since 1970."""
+    days: FloatArray = nanoseconds / 86_400e9
+    return days
+
+
+def _drawable(text: str, most: int) -> str:
+    """`text` in characters the font has; the others are spelled out, so that names stay apart."""
+    font = get_font(findfont(FONT))
+    return "".join(
+        c if font.get_char_index(ord(c)) else c.encode("unicode_escape").decode()
+        for c in plain(text, most)
+    )
