@@ -1,0 +1,113 @@
+"""Where incidents go: a stream for people, a file of JSON lines, a web address."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import orjson
+
+from tocsin.connectors.append_file import AppendFile
+from tocsin.pipeline.errors import SinkError
+from tocsin.pipeline.incidents import Incident, iso
+
+_MINUTE = 60_000_000_000
+
+
+@dataclass(slots=True)
+class TextSink:
+    """A line an incident revision on a text stream such as `sys.stdout`.
+
+    Repeats within one run are left out; a stream cannot know of those before it.
+    """
+
+    stream: TextIO
+    _said: set[tuple[str, int]] = field(default_factory=set, init=False)
+
+    def send(self, incidents: Sequence[Incident]) -> None:
+        try:
+            for incident in incidents:
+                name = (incident.id, incident.revision)
+                if name not in self._said:
+                    self.stream.write(f"{in_words(incident)}\n")
+                    self._said.add(name)
+            self.stream.flush()
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
+            raise SinkError(f"incidents cannot be written to the stream: {error}") from error
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class JsonLinesSink:
+    """Incident revisions as lines of JSON, added to a file and on the disk when `send` returns.
+
+    On opening, a line torn by a crash is cut off and the revisions that are there are read back, so
+    that a repeat changes nothing; this takes about 150 bytes of memory a revision.
+
+    Raises SinkError when the file cannot be written, or holds lines that are no incidents.
+    """
+
+    path: Path
+    _file: AppendFile = field(init=False)
+    _held: set[tuple[str, int]] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._file = AppendFile(self.path)
+
+    def send(self, incidents: Sequence[Incident]) -> None:
+        held = self._held if self._held is not None else self._read_back()
+        new = {(i.id, i.revision): i for i in incidents if (i.id, i.revision) not in held}
+        if new:
+            self._append([orjson.dumps(incident.to_json()) for incident in new.values()])
+            held.update(new)
+
+    def close(self) -> None:
+        self._file.close()
+        self._held = None
+
+    def _append(self, lines: Sequence[bytes]) -> None:
+        try:
+            self._file.append(lines)
+        except SinkError:
+            self.close()  # what is in the file now is read back before the next try
+            raise
+
+    def _read_back(self) -> set[tuple[str, int]]:
+        held = set()
+        for number, line in enumerate(self._file.lines(), 1):
+            try:
+                found = orjson.loads(line)
+                held.add((str(found["id"]), int(found["revision"])))
+            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                self._file.close()
+                raise SinkError(
+                    f"{self.path}, line {number}, is no incident; wanted a new file or one of "
+                    f"incidents"
+                ) from error
+        self._held = held
+        return held
+
+
+def in_words(incident: Incident) -> str:
+    """An incident revision as a line for people: when, how bad, where, why.
+
+    Control characters of names are shown as escapes, so that a line stays a line.
+    """
+    head = f"{iso(incident.started_at)}  {incident.state:<8} {incident.level:<8}"
+    parts = [f"{head} {_plain(incident.series)}: {incident.kind}"]
+    if incident.channels:
+        shares = (f"{_plain(name)} {share:.0%}" for name, share in incident.channels[:3])
+        parts.append(f"by {', '.join(shares)}")
+    if not math.isnan(incident.severity) and incident.kind == "anomaly":
+        parts.append(f"severity {incident.severity:.1f}")
+    if incident.ended_at is not None:
+        parts.append(f"lasted {(incident.ended_at - incident.started_at) / _MINUTE:.4g} min")
+    parts += [_plain(text) for text in (incident.reason, incident.asks) if text]
+    return f"{', '.join(parts)}  [{incident.id} r{incident.revision}]"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
