@@ -60,6 +60,7 @@ class EpisodesState:
     before: IntArray = per_key(NEVER)  # (K, L) when the incident before had started
     revision: IntArray = per_key(0)  # (K, L)
     rows: IntArray = per_key(0)  # (K, L) alarming rows
+    quiet: IntArray = per_key(0)  # (K, L) rows without an alarm since the last
     level: ByteArray = per_key(0)  # (K, L)
     score: FloatArray = per_key(np.nan)  # (K,) raw score at the peak
     tail: FloatArray = per_key(np.nan)  # (K,) smallest tail
@@ -74,10 +75,10 @@ class Episodes:
     """When alarms become an incident and when it is over.
 
     An anomaly opens when its alarms span `open_after_ns` (0: at the first), alarms further than
-    `merge_gap_ns` apart not counting as one span. It resolves at the first row without an alarm
-    that is `close_after_ns` past the last alarm; a row with no opinion neither keeps nor ends it.
+    `merge_gap_ns` apart not counting as one span. It resolves after `close_rows` rows in a row
+    without an alarm, `close_after_ns` past the last alarm; a row with no opinion changes nothing.
     Alarms that begin within `merge_gap_ns` of the end reopen it under the same id. Health lanes
-    open at once and resolve after `close_after_ns`. The level says how far the smallest tail lies
+    open at once and resolve likewise. The level says how far the smallest tail lies
     under the alarm level: warning, error at a tenth, critical at a hundredth; a rise revises an
     open incident.
     """
@@ -85,10 +86,13 @@ class Episodes:
     open_after_ns: int = 0
     close_after_ns: int = 0
     merge_gap_ns: int = 0
+    close_rows: int = 5
 
     def __post_init__(self) -> None:
         if min(self.open_after_ns, self.close_after_ns, self.merge_gap_ns) < 0:
             raise ConfigError(f"open_after, close_after and merge_gap are 0 or more; found {self}")
+        if self.close_rows < 1:
+            raise ConfigError(f"close_rows is 1 or more; found {self.close_rows}")
 
     def start(self, item: tuple[int, ...]) -> EpisodesState:
         """The state before any row."""
@@ -104,6 +108,7 @@ class Episodes:
             before=lanes,
             revision=lanes,
             rows=lanes,
+            quiet=lanes,
             level=small,
             score=one,
             tail=one,
@@ -123,6 +128,7 @@ class Episodes:
             self._begin(state, at, time, why)
         state.last[at] = time
         state.rows[at] += 1
+        state.quiet[at] = 0
         level = self._note(state, at, time, why)
         waited = time - state.start[at] >= self.open_after_ns or at[1] != ANOMALY
         if state.phase[at] == PENDING and waited:
@@ -137,10 +143,13 @@ class Episodes:
         """A row does not alarm in a lane."""
         if state.phase[at] == CALM:
             return
-        quiet = time - state.last[at]
-        if state.phase[at] == PENDING and quiet > self.merge_gap_ns:
+        state.quiet[at] += 1
+        since = time - state.last[at]
+        if state.phase[at] == PENDING and since > self.merge_gap_ns:
             self._clear(state, at)
-        elif state.phase[at] == OPEN and quiet >= self.close_after_ns:
+            return
+        over = state.quiet[at] >= self.close_rows and since >= self.close_after_ns
+        if state.phase[at] == OPEN and over:
             yield self.resolve(state, at, int(state.last[at]), names)
 
     def resolve(

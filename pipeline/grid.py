@@ -108,7 +108,8 @@ class Grid:
             for row, where in enumerate(run.tolist()):
                 total[where] = np.where(present[row], values[row], total[where])
         else:
-            np.add.at(total, run, np.where(present, values, 0.0))
+            with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is missing
+                np.add.at(total, run, np.where(present, values, 0.0))
         return total, count
 
     def _finish(
