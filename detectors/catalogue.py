@@ -1,0 +1,112 @@
+"""The detectors by name; what one needs is imported when it is asked for.
+
+Other packages add theirs through the entry-point group `tocsin.scorers`: the entry's name is the
+detector's, its value the scorer's class, and the class says by its `traits` what it takes.
+"""
+
+import difflib
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from tocsin.pipeline.errors import ConfigError
+
+GROUP = "tocsin.scorers"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A detector: its name in configurations, where its class is, what it is and takes.
+
+    `path` is "module:class". `item` is what one frame must be, "any" where only the class can tell.
+    `extra` is the optional part of the installation that it needs, or "".
+    """
+
+    name: str
+    path: str
+    summary: str
+    item: Literal["channels", "frame", "any"] = "channels"
+    extra: str = ""
+
+
+_HERE = "tocsin.detectors"
+CATALOGUE: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "moving_z",
+            f"{_HERE}.classical.moving_z:MovingZ",
+            "how far a value lies from the last ones, in their standard deviations",
+        ),
+        Entry(
+            "ewma",
+            f"{_HERE}.classical.ewma:Ewma",
+            "how far a value lies from an exponentially weighted mean",
+        ),
+        Entry(
+            "moving_std",
+            f"{_HERE}.classical.moving_std:MovingStd",
+            "how far the last values spread, against what is usual for the channel",
+        ),
+        Entry(
+            "mahalanobis",
+            f"{_HERE}.classical.mahalanobis:Mahalanobis",
+            "how far a row lies from the mean, along the channels' correlation",
+        ),
+        Entry(
+            "half_space_trees",
+            f"{_HERE}.classical.half_space_trees:HalfSpaceTrees",
+            "how thinly a random partition of space was peopled of late",
+        ),
+        Entry(
+            "block_dct",
+            f"{_HERE}.images.block_dct:BlockDct",
+            "how far each block of an image lies from what its camera showed there",
+            item="frame",
+        ),
+    )
+}
+
+
+def entries() -> dict[str, Entry]:
+    """All detectors by name: ours, then those of installed packages; ours win where names clash."""
+    return {name: _foreign(point) for name, point in _points().items()} | CATALOGUE
+
+
+def find(name: str) -> Entry:
+    """The detector of that name; a ConfigError names the nearest where there is none.
+
+    >>> find("ewma").path
+    'tocsin.detectors.classical.ewma:Ewma'
+    """
+    known = entries()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+        raise ConfigError(f"no detector is called {name!r}; {hint}")
+    return known[name]
+
+
+def load(name: str) -> type[Any]:
+    """The scorer's class; a ConfigError names the nearest name or the extra that is missing."""
+    entry = find(name)
+    module, _, attribute = entry.path.partition(":")
+    try:
+        found: type[Any] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if not entry.extra or (error.name or "").startswith("tocsin"):
+            raise
+        raise ConfigError(
+            f"detector {name!r} needs {error.name}: pip install 'tocsin[{entry.extra}]'"
+        ) from error
+    return found
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _foreign(point: EntryPoint) -> Entry:
+    source = point.dist.name if point.dist is not None else "an installed package"
+    return Entry(point.name, point.value, f"from {source}", item="any")
