@@ -24,8 +24,11 @@ from tocsin.pipeline.judge import (
     judge_tick,
     learn_tick,
 )
-from tocsin.pipeline.keyed import put, take
+from tocsin.pipeline.keyed import Rows, put, take
 from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores
+
+_FEW = 4  # series that alarm in a span; more are cheaper tick by tick, all together
+_TURNS = 8  # of bulk and tick by tick for one series in a span
 
 _log = logging.getLogger("tocsin.pipeline")
 
@@ -86,40 +89,100 @@ def judge_ticks(
 
 def _in_bulk(chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming) -> bool:
     """Judge rows by the fast path; False, with nothing changed, where there is none."""
-    advance = getattr(chain.scorer, "advance", None)
-    if advance is None or chain.scorer.traits.shared or state.fragile:
+    saved = _advance(chain, state, block, rows)
+    if saved is None:
         return False
-    batch = block.batch.take(rows)
-    keys = np.unique(batch.key)
-    saved = take(state.scorer, keys), take(state.calibrator, keys)
-    try:
-        scores = advance(state.scorer, batch)
-    except Exception:  # The supervised place: judged again row by row
-        _log.exception("%s raised; its rows are judged one by one", chain.scorer)
-        put(state.scorer, keys, saved[0])
-        state.fragile = True
-        return False
-    tail = chain.calibrator.advance(state.calibrator, batch.key, scores.value)
-    alpha = chain.threshold.alpha(state.threshold, batch.key, batch.time, block.seen.interval[rows])
-    alarm = tail < alpha
-    restless = state.episodes.phase[keys, ANOMALY] != CALM
-    restless |= np.isin(keys, batch.key[alarm])
-    again = rows[np.isin(batch.key, keys[restless])]
-    block.score[rows], block.tail[rows] = scores.value, tail
-    if scores.blame is not None and chain.gate.learn == "always":
-        block.blame = np.zeros(block.batch.values.shape) if block.blame is None else block.blame
-        block.blame[rows] = scores.blame
-    block.alpha[rows], block.alarm[rows] = alpha, alarm
-    calm = keys[~restless]
+    key = block.batch.key[rows]
+    restless = state.episodes.phase[saved.keys, ANOMALY] != CALM
+    restless |= np.isin(saved.keys, key[block.alarm[rows]])
+    calm = saved.keys[~restless]
     chain.gate.admit(state.gate, calm, np.zeros_like(calm), np.zeros(len(calm), dtype=bool))
+    again = rows[np.isin(key, saved.keys[restless])]
     if len(again) and chain.gate.learn == "always":
         _decide_again(chain, state, block, again, names)
     elif len(again):
-        some = np.flatnonzero(restless)
-        put(state.scorer, keys[some], {path: part[some] for path, part in saved[0].items()})
-        put(state.calibrator, keys[some], {path: part[some] for path, part in saved[1].items()})
-        _tick_by_tick(chain, state, block, again, names)
+        saved.put_back(state, np.flatnonzero(restless))
+        if np.count_nonzero(restless) > _FEW:
+            _tick_by_tick(chain, state, block, again, names)
+        else:
+            for which in saved.keys[restless]:
+                _in_turns(chain, state, block, rows[key == which], names)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The rows of some keys in scorer and calibrator, from before they were advanced."""
+
+    keys: IntArray
+    scorer: Rows
+    calibrator: Rows
+
+    def put_back(self, state: ChainState, some: IntArray | slice) -> None:
+        """Undo the advance for some of the keys."""
+        for whole, rows in ((state.scorer, self.scorer), (state.calibrator, self.calibrator)):
+            put(whole, self.keys[some], {path: part[some] for path, part in rows.items()})
+
+
+def _advance(chain: Chain, state: ChainState, block: Block, rows: IntArray) -> _Saved | None:
+    """Fill in the verdicts of rows as if all may be learned, and learn them; None if that fails."""
+    advance = getattr(chain.scorer, "advance", None)
+    if advance is None or chain.scorer.traits.shared or state.fragile:
+        return None
+    batch = block.batch.take(rows)
+    keys = np.unique(batch.key)
+    saved = _Saved(keys, take(state.scorer, keys), take(state.calibrator, keys))
+    try:
+        scores = advance(state.scorer, batch)
+    except Exception:  # The supervised place: all of it is judged again, row by row.
+        _log.exception("%s raised; its rows are judged one by one", chain.scorer)
+        saved.put_back(state, slice(None))
+        state.fragile = True
+        return None
+    tail = chain.calibrator.advance(state.calibrator, batch.key, scores.value)
+    alpha = chain.threshold.alpha(state.threshold, batch.key, batch.time, block.seen.interval[rows])
+    block.score[rows], block.tail[rows] = scores.value, tail
+    block.alpha[rows], block.alarm[rows] = alpha, tail < alpha
+    if scores.blame is not None and chain.gate.learn == "always":
+        block.blame = np.zeros(block.batch.values.shape) if block.blame is None else block.blame
+        block.blame[rows] = scores.blame
+    return saved
+
+
+def _in_turns(chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming) -> None:
+    """One series that alarms or is firing: its calm stretches in bulk, the rest tick by tick.
+
+    `block.alarm` of `rows` is what the fast path foresaw; it holds up to the first alarm.
+    """
+    at = (int(block.batch.key[rows[0]]), ANOMALY)
+    for _ in range(_TURNS):
+        if state.episodes.phase[at] == CALM:
+            alarms = np.flatnonzero(block.alarm[rows])
+            foreseen = int(alarms[0]) if len(alarms) else len(rows)
+            if foreseen and _advance(chain, state, block, rows[:foreseen]) is None:
+                break
+            rows = rows[foreseen:]
+        rows = _until_calm(chain, state, block, rows, names)
+        if not len(rows):
+            return
+        ahead = _advance(chain, state, block, rows)
+        if ahead is None:
+            break
+        if not block.alarm[rows].any():
+            return
+        ahead.put_back(state, slice(None))
+    _tick_by_tick(chain, state, block, rows, names)
+
+
+def _until_calm(
+    chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming
+) -> IntArray:
+    """Judge a series' rows by the definition until one leaves it calm; gives the rows after it."""
+    for place, row in enumerate(rows):
+        _tick_by_tick(chain, state, block, rows[place : place + 1], names)
+        if state.episodes.phase[block.batch.key[row], ANOMALY] == CALM and not block.alarm[row]:
+            return rows[place + 1 :]
+    return rows[:0]
 
 
 def _ticks_of(block: Block, rows: IntArray) -> Iterator[IntArray]:

@@ -17,6 +17,7 @@ from tocsin.pipeline.types import FloatArray, IntArray
 C = TypeVar("C")
 
 _FEW_ROUNDS = 4  # up to so many rows a key, lines cost more than they save
+_LINE = 256  # rows a key that are taken at once
 _CELLS = 4_000_000  # of a comparison table, so that a block's memory stays small
 
 
@@ -115,7 +116,7 @@ class Conformal:
         )
 
     def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        ring = state.ring[key]  # (B, history)
+        ring = state.ring[_rows(key)]  # (B, history)
         above = (ring >= value[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint32)
         own = np.minimum(state.seen[key], self.history)
         tail = self._probability(state, value, above, own)
@@ -137,13 +138,16 @@ class Conformal:
         if not len(known):
             return tail
         groups = group(key[known])
-        if groups.count.max() > _FEW_ROUNDS:
-            tail[known] = groups.scatter(self._advance(state, value[known][groups.order], groups))
+        if groups.count.max() <= _FEW_ROUNDS:
+            for nth in range(int(groups.count.max())):
+                rows = known[groups.order[groups.round == nth]]
+                tail[rows] = self.tail(state, key[rows], value[rows])
+                self.learn(state, key[rows], value[rows])
             return tail
-        for nth in range(int(groups.count.max())):
-            rows = known[groups.order[groups.round == nth]]
-            tail[rows] = self.tail(state, key[rows], value[rows])
-            self.learn(state, key[rows], value[rows])
+        for first in range(0, int(groups.count.max()), _LINE):
+            rows = known[groups.order[(groups.round >= first) & (groups.round < first + _LINE)]]
+            span = group(key[rows])
+            tail[rows] = span.scatter(self._advance(state, value[rows][span.order], span))
         return tail
 
     def renew(self, state: ConformalState) -> None:
@@ -166,7 +170,7 @@ class Conformal:
             line[:, : self.history] = state.ring[keys[:, None], oldest]
             line[place, self.history + nth] = scores
             windows = sliding_window_view(line, self.history, axis=1)  # (G, longest + 1, history)
-            above = _count_above(windows, scores, place, nth)
+            above = _count_above(line, self.history, np.minimum(seen, self.history), place, nth)
             own = np.minimum(seen[place] + nth, self.history)
             tail[rows] = self._probability(state, scores, above, own)
             for row in self._beyond(scores, above, own):
@@ -181,7 +185,7 @@ class Conformal:
         return tail
 
     def _probability(
-        self, state: ConformalState, value: FloatArray, above: NDArray[np.uint32], own: IntArray
+        self, state: ConformalState, value: FloatArray, above: NDArray[np.integer], own: IntArray
     ) -> FloatArray:
         pool = np.sort(state.pool[: min(state.pooled, self.pool)])
         borrowed = np.clip(self.alone - own, 0, len(pool)) if len(pool) else np.zeros(len(own))
@@ -191,7 +195,9 @@ class Conformal:
         tail = (1 + above + share * higher) / (1 + size)
         return np.where(np.isnan(value) | (size < self.least), np.nan, tail)
 
-    def _beyond(self, value: FloatArray, above: NDArray[np.uint32], own: IntArray) -> Iterator[int]:
+    def _beyond(
+        self, value: FloatArray, above: NDArray[np.integer], own: IntArray
+    ) -> Iterator[int]:
         """Rows that score above all of a long enough history of their own."""
         if self.extremes:
             yield from np.flatnonzero(
@@ -212,25 +218,29 @@ def _parts(groups: Groups, history: int) -> Iterator[slice]:
 
 
 def _count_above(
-    windows: FloatArray, value: FloatArray, place: IntArray, nth: IntArray
-) -> NDArray[np.uint32]:
-    """How many entries of its window are at least each row's value; rows stand in key order.
+    line: FloatArray, history: int, filled: IntArray, place: IntArray, nth: IntArray
+) -> IntArray:
+    """How many scores of its history are at least each row's; rows stand in key order.
 
-    `windows` (G, R, n) is a view; taking the shorter of its two axes one by one copies nothing.
+    `line` (G, history + R) holds each key's kept scores, then its new ones. The kept ones are
+    sorted once; for each new row those that have left since are taken off and those that have come
+    are added.
     """
-    above = np.empty(len(value), dtype=np.uint32)
-    keys, rounds, history = windows.shape
-    if keys <= rounds:
-        edges = np.searchsorted(place, np.arange(keys + 1))
-        step = max(1, _CELLS // history)
-        for key in range(keys):
-            for first in range(edges[key], edges[key + 1], step):
-                rows = slice(first, min(first + step, int(edges[key + 1])))
-                table = windows[key, nth[rows.start] : nth[rows.stop - 1] + 1] >= value[rows, None]
-                above[rows] = table.view(np.uint8).sum(axis=1, dtype=np.uint32)
-        return above
-    for turn in range(rounds):
-        rows_of_turn = np.flatnonzero(nth == turn)
-        table = windows[place[rows_of_turn], turn] >= value[rows_of_turn, None]
-        above[rows_of_turn] = table.view(np.uint8).sum(axis=1, dtype=np.uint32)
-    return above
+    new = line[:, history:]  # (G, R)
+    kept = np.sort(line[:, :history], axis=1)  # (G, history), NaN last
+    above = np.empty(new.shape, dtype=np.int64)
+    for key, size in enumerate(filled.tolist()):
+        above[key] = size - np.searchsorted(kept[key, :size], new[key], side="left")
+    rounds = new.shape[1]
+    earlier = np.tri(rounds, k=-1, dtype=bool)  # (R, R): column before row
+    above += ((new[:, None, :] >= new[:, :, None]) & earlier).sum(axis=2)
+    gone = line[:, :rounds]  # by row r the first r have left, kept or new alike
+    above -= ((gone[:, None, :] >= new[:, :, None]) & earlier).sum(axis=2)
+    return above[place, nth]
+
+
+def _rows(key: IntArray) -> IntArray | slice:
+    """The keys as an index, a slice where they are consecutive, so that nothing is copied."""
+    if len(key) and key[-1] - key[0] == len(key) - 1 and bool((np.diff(key) == 1).all()):
+        return slice(int(key[0]), int(key[-1]) + 1)
+    return key

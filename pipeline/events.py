@@ -191,8 +191,8 @@ class Episodes:
             why.tail == state.tail[key] and why.score > state.score[key]
         ):
             state.tail[key], state.score[key], state.peak[key] = why.tail, why.score, time
-        if why.blame is not None and why.blame.sum() > 0:
-            state.blame[key] += why.blame / why.blame.sum()
+        if why.blame is not None:
+            state.blame[key] += _shares(why.blame)
         depth = state.alpha[key] / state.tail[key]
         return max(1 + int(depth >= 10) + int(depth >= 100), int(state.level[at]))
 
@@ -276,6 +276,16 @@ class Episodes:
             f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, "
             f"{state.rows[at]} rows over {lasted}{led}"
         )
+
+
+def _shares(blame: FloatArray) -> FloatArray:
+    """Each channel's share of a row's blame; infinite blame leaves none to the others."""
+    largest = float(blame.max())
+    if not largest > 0:
+        return np.zeros_like(blame)
+    part = (blame == largest).astype(float) if math.isinf(largest) else blame / largest
+    shares: FloatArray = part / part.sum()
+    return shares
 
 
 def _place_name(place: int, shape: tuple[int, ...], channels: tuple[str, ...]) -> str:

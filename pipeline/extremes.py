@@ -10,6 +10,7 @@ _SHARE = 20  # one score in so many makes the tail
 _FEWEST = 20
 
 
+@np.errstate(over="ignore", invalid="ignore")  # scores may be as far apart as numbers go
 def pareto_tail(history: FloatArray, score: float) -> float:
     """P(a normal score is at least `score`), for a score above all of `history`.
 
@@ -33,7 +34,7 @@ def pareto_tail(history: FloatArray, score: float) -> float:
     top = np.sort(known)[-size - 1 :]
     excess = top[1:] - top[0]  # (size,), ascending
     shape, scale = _fit(excess)
-    if not scale > 0:
+    if not 0 < scale < np.inf:
         return floor
     reach = (score - top[0]) / scale
     beyond = np.exp(-reach) if shape == 0 else (1 + shape * reach) ** (-1 / shape)

@@ -13,10 +13,10 @@ from tocsin.pipeline.chain import Chain, ChainState, Verdicts
 from tocsin.pipeline.events import ANOMALY, CALM, STALE, Evidence, Naming
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
-from tocsin.pipeline.keyed import forget
+from tocsin.pipeline.keyed import forget, put, take
 from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores
 
-POOL_TICKS = 128  # the calibrator's pool is renewed after every so many ticks
+POOL_TICKS = 512  # the calibrator's pool is renewed after every so many ticks
 
 _log = logging.getLogger("tocsin.pipeline")
 
@@ -117,6 +117,7 @@ def learn_rows(chain: Chain, state: ChainState, batch: Batch) -> None:
     if not len(batch):
         return
     if not state.fragile:
+        before = take(state.scorer, batch.key)
         try:
             chain.scorer.learn(state.scorer, batch)
         except Exception:  # The supervised place.
@@ -124,8 +125,9 @@ def learn_rows(chain: Chain, state: ChainState, batch: Batch) -> None:
                 "%s raised while learning; its rows are learned one by one", chain.scorer
             )
             state.fragile = True
-            forget(state.scorer, batch.key)
-        return
+            put(state.scorer, batch.key, before)
+        else:
+            return
     for row in range(len(batch)):
         try:
             chain.scorer.learn(state.scorer, batch.take(np.array([row])))

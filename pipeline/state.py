@@ -10,6 +10,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -28,6 +29,16 @@ Upgrade = Callable[[int, Plain], Plain]
 S = TypeVar("S")
 
 FORMAT = 1
+_HEAD = {"format": int, "stage": str, "version": int, "settings": str}
+_DAMAGE = (  # what reading a damaged or foreign zip can raise
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    EOFError,
+    TypeError,
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip member can bear
 
 
@@ -145,7 +156,12 @@ def refuse_other_settings(have: str, want: str, where: str) -> None:
     """StateError that names the first setting by which two `settings_of` texts differ."""
     if have == want:
         return
-    old, new = json.loads(have), json.loads(want)
+    try:
+        old, new = dict(json.loads(have)), dict(json.loads(want))
+    except (ValueError, TypeError) as error:
+        raise StateError(
+            f"{where}: the state was learned with {have}, this run needs {want}"
+        ) from error
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             raise StateError(
@@ -168,15 +184,22 @@ def _check_header(head: dict[str, Any], want: Header, where: str, *, can_upgrade
 def _read(data: bytes, where: str) -> tuple[dict[str, Any], Plain]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
-            head = json.loads(file.read("header.json"))
+            head = _checked_head(json.loads(file.read("header.json")))
             plain: Plain = dict(head["scalars"])
             for name in file.namelist():
                 if name.endswith(".npy"):
                     member = io.BytesIO(file.read(name))
                     plain[name[:-4]] = np.lib.format.read_array(member, allow_pickle=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, TypeError) as error:
+    except _DAMAGE as error:
         raise StateError(f"{where}: not a saved state, or a damaged one ({error})") from error
     return head, plain
+
+
+def _checked_head(head: dict[str, Any]) -> dict[str, Any]:
+    for name, kind in _HEAD.items():
+        if type(head[name]) is not kind:
+            raise TypeError(f"its {name} is no {kind.__name__}")
+    return head
 
 
 def _write(file: zipfile.ZipFile, name: str, data: bytes) -> None:

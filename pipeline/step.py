@@ -78,8 +78,9 @@ def step(
     rows = ordered.key, ordered.time, ordered.values
     if chain.grid is not None and not isinstance(state.grid, NoState):
         rows = chain.grid.advance(state.grid, *rows)
+    held = state.held.key  # learned where this step closes their tick
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
-    touched = _touched(state, (key[kept], ordered.key, verdicts.key), incidents)
+    touched = _touched(state, (held, key[kept], ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, sorted(refused), touched)
 
 
@@ -201,7 +202,7 @@ def _heard_again(
     for row in np.flatnonzero(silent | (seen.silent_from != NEVER)).tolist():
         which, since = int(key[row]), int(seen.silent_from[row])
         if state.episodes.phase[which, STALE] != CALM:
-            since = int(state.episodes.start[which, STALE])
+            since = int(state.episodes.last[which, STALE])
         elif since == NEVER:
             continue
         found += [
