@@ -1,0 +1,32 @@
+"""Every benchmark: ratios of two things timed side by side in this run, and bytes of state."""
+
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import detector_speed
+import kafka_throughput
+
+
+def sections() -> Iterator[tuple[str, Iterator[str]]]:
+    """Titles and the lines under them, each made when it is asked for."""
+    yield "State", detector_speed.bytes_a_key()
+    yield "Fast path (target: over 1)", detector_speed.fast_against_slow()
+    yield "River (target: 20x)", detector_speed.against_river()
+    yield "Kafka (target: 0.7)", kafka_throughput.report()
+
+
+def main() -> None:
+    here = Path(__file__).parent
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, check=False, capture_output=True, text=True, cwd=here)
+    print(f"{platform.platform()}, Python {platform.python_version()}, {commit.stdout.strip()}")
+    for title, lines in sections():
+        print(f"\n{title}")
+        for line in lines:
+            print(f"  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
