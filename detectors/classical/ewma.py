@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from tocsin.detectors.classical.compiled import compiled
-from tocsin.detectors.classical.rows import Rows, channels, need, newest
+from tocsin.detectors.compiled import compiled
+from tocsin.detectors.rows import Rows, channels, need, newest
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
 

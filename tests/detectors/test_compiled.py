@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import pytest
 
-from tocsin.detectors.classical.compiled import compiled
+from tocsin.detectors.compiled import compiled
 
 
 def _double(x: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tocsin.detectors.classical.rows import newest
+from tocsin.detectors.rows import newest
 from tocsin.pipeline.types import Batch
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tocsin.detectors.classical.compiled import compiled
+from tocsin.detectors.compiled import compiled
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Spec
 
