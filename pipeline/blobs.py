@@ -12,6 +12,7 @@ from tocsin.pipeline.state import Plain
 
 _MAGIC = b"TCSN"
 _HEAD = struct.Struct("<4sII")  # magic, checksum of the rest, length of the JSON header
+# The checksum starts from that length, so that it covers it too.
 
 
 def encode(plain: Plain) -> bytes:
@@ -25,7 +26,7 @@ def encode(plain: Plain) -> bytes:
     numbers = {name: value for name, value in plain.items() if name not in arrays}
     head = json.dumps({"arrays": layout, "numbers": numbers}).encode()
     body = b"".join([head, *(np.ascontiguousarray(array).tobytes() for array in arrays.values())])
-    return _HEAD.pack(_MAGIC, zlib.crc32(body), len(head)) + body
+    return _HEAD.pack(_MAGIC, zlib.crc32(body, len(head)), len(head)) + body
 
 
 def decode(data: bytes, where: str) -> Plain:
@@ -34,7 +35,7 @@ def decode(data: bytes, where: str) -> Plain:
         raise StateError(f"{where}: {len(data)} bytes are too few to be saved state")
     magic, checksum, length = _HEAD.unpack_from(data)
     body = memoryview(data)[_HEAD.size :]
-    if magic != _MAGIC or zlib.crc32(body) != checksum:
+    if magic != _MAGIC or zlib.crc32(body, length) != checksum:
         raise StateError(f"{where}: saved state is damaged (its checksum does not fit)")
     head: dict[str, Any] = json.loads(bytes(body[:length]))
     plain: Plain = dict(head["numbers"])

@@ -66,7 +66,7 @@ class Post:
         for patience in self._patience.values():
             patience.again_s = 0.0
         self.deliver()
-        return sum(len(self.store.unsent(name)) for name in self.delivery.sinks)
+        return sum(self.store.waiting(name) for name in self.delivery.sinks)
 
     def _try(self, name: str, send: Callable[[], None]) -> None:
         patience = self._patience.setdefault(name, _Patience())

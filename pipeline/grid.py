@@ -33,8 +33,8 @@ class Grid:
 
     Present values of a step are gathered by `gather`; a channel with none is NaN. A step is given
     when the key's next row falls into a later one. Steps with no row at all follow `fill`:
-    "missing" gives rows of NaN, "hold" repeats the last row, "skip" gives none; after `most` such
-    steps in a row nothing is filled, since a long silence is for health to tell.
+    "missing" gives rows of NaN, "hold" repeats the last row, "skip" gives none. A silence of more
+    than `most` steps is not filled at all: it is for health to tell.
     """
 
     every_ns: int

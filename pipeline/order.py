@@ -91,10 +91,7 @@ class Order:
             return Ordered(key, time, values, ())
         if self.lateness_ns == 0 and self._in_order(state, key, time):
             clocks = np.maximum.accumulate(np.concatenate(([state.clock], time)))
-            if len(clocks) > 2:
-                state.step = max(state.step, int(np.diff(clocks[1:]).max()))
-            if state.clock != NEVER:
-                state.step = max(state.step, int(clocks[1] - clocks[0]))
+            state.step = max(state.step, int(np.diff(clocks).max()))
             state.clock = int(clocks[-1])
             state.rows += len(key)
             state.ahead = 0

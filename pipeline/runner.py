@@ -128,6 +128,7 @@ class _Loop:
         self.options, self.watch = options, watch
         self.summary = Summary()
         self._parts: dict[str, _Part] = {}
+        self._fenced: set[str] = set()  # what the source may still give rows of
         self._written_s = time.monotonic()
 
     def read(self, stop: Callable[[], bool]) -> bool:
@@ -156,6 +157,7 @@ class _Loop:
         state = start(self.chain) if claim.state is None else claim.state
         position = claim.position if claim.position is not None else committed
         self._parts[part] = _Part(part, claim.epoch, position, state, heard_s=time.monotonic())
+        self._fenced.discard(part)
         return position
 
     def release(self, parts: Sequence[str]) -> None:
@@ -178,6 +180,7 @@ class _Loop:
             except FencedError as fenced:
                 _log.warning("%s; it is dropped here", fenced)
                 self.drop([name])
+                self._fenced.add(name)
                 continue
             if part.position is not None:
                 positions[name] = part.position
@@ -214,6 +217,8 @@ class _Loop:
     def _take(self, reading: Reading) -> None:
         part = self._parts.get(reading.part)
         if part is None:
+            if reading.part in self._fenced:
+                return
             raise StateError(f"rows of {reading.part} came before the source claimed it")
         part.position = reading.position
         part.heard_s = time.monotonic()
@@ -249,12 +254,11 @@ def _refused_letters(reading: Reading, outcome: Outcome) -> list[DeadLetter]:
     letters: list[DeadLetter] = []
     for row, why in outcome.refused:
         offset = int(reading.offset[row])
-        first = int(np.argmax(reading.offset == offset))
         letters.append(
             DeadLetter(
                 part=reading.part,
                 position=offset,
-                index=row - first,
+                index=_index_in_record(reading, row),
                 reason=f"{_REASONS[why]} ({reading.series[row]} at {iso(int(reading.time[row]))})",
                 stage="series" if why == "too_many_series" else "order",
                 value=_bytes_of(reading, row),
@@ -262,6 +266,15 @@ def _refused_letters(reading: Reading, outcome: Outcome) -> list[DeadLetter]:
             )
         )
     return letters
+
+
+def _index_in_record(reading: Reading, row: int) -> int:
+    """Which message of its record a row is, the rejected ones counted."""
+    offset = int(reading.offset[row])
+    index = row - int(np.argmax(reading.offset == offset))
+    for gone in sorted(each.index for each in reading.rejected if each.position == offset):
+        index += gone <= index
+    return index
 
 
 def _bytes_of(reading: Reading, row: int) -> bytes:

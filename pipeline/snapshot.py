@@ -15,7 +15,9 @@ from tocsin.pipeline.types import IntArray
 BLOCK = 256  # keys to a block
 
 _NAMES = "keys.names"
+_COUNT = "keys.count"  # with what is shared, so that a lost block of keys is missed
 _MOVABLE = "threshold."  # starts afresh when another kind of threshold is set
+_SET = ("health.low", "health.high", "health.stale_after")  # by this run's limits, not the saved
 
 
 def header(chain: Chain) -> str:
@@ -27,7 +29,8 @@ def header(chain: Chain) -> str:
 def shared_part(state: ChainState) -> Plain:
     """All that is not a row of a key."""
     rows = keyed_fields(state).keys() | {_NAMES}
-    return {path: value for path, value in flatten(state).items() if path not in rows}
+    shared = {path: value for path, value in flatten(state).items() if path not in rows}
+    return shared | {_COUNT: len(state.keys)}
 
 
 def block_of(state: ChainState, block: int) -> Plain:
@@ -51,6 +54,8 @@ def restore(
         raise StateError(f"{where}: of the blocks of keys only {sorted(blocks)} were saved")
     names = [name for number in sorted(blocks) for name in _names(blocks[number], where)]
     saved = shared | _join(blocks) | {_NAMES: names}
+    if (count := saved.pop(_COUNT, None)) != len(names):
+        raise StateError(f"{where}: of {count} series {len(names)} were saved")
     if older is not None:
         saved = _upgrade(chain, older, saved)
     state = start(chain)
@@ -62,6 +67,7 @@ def restore(
     }:
         saved = {path: value for path, value in saved.items() if not path.startswith(_MOVABLE)}
         saved |= {path: value for path, value in fresh.items() if path.startswith(_MOVABLE)}
+    saved |= {path: fresh[path] for path in _SET}
     for path in keyed_fields(state):
         saved[path] = _pad(fresh[path], saved.get(path), len(names), f"{where}: {path}")
     return fill(state, saved, where)
@@ -98,22 +104,33 @@ def _pad(fresh: Any, rows: Any, keys: int, where: str) -> Any:
 
 def _check(chain: Chain, saved_header: str, where: str) -> int | None:
     """Refuse other settings and newer versions; gives the scorer's version if it is older."""
-    have: dict[str, Any] = json.loads(saved_header)
-    want: dict[str, Any] = json.loads(header(chain))
+    versions, settings = _read_header(saved_header, where)
+    wanted_versions, wanted_settings = _read_header(header(chain), where)
     names = ("spec", "grid", "window", "scorer", "calibrator")
-    for name, old, new in zip(names, have["settings"], want["settings"], strict=True):
+    for name, old, new in zip(names, settings, wanted_settings, strict=True):
         refuse_other_settings(json.dumps(old or {}), json.dumps(new or {}), f"{where}: {name}")
     older: int | None = None
-    for stage, version in have["versions"].items():
-        needed = want["versions"][stage]
+    for stage, needed in wanted_versions.items():
+        version = versions[stage]
         stage_of = getattr(chain, stage)
         if version < needed and stage == "scorer" and hasattr(stage_of, "upgrade"):
-            older = int(version)
+            older = version
         elif version != needed:
             raise StateError(
                 f"{where}: {stage} state has version {version}, this run needs {needed}"
             )
     return older
+
+
+def _read_header(text: str, where: str) -> tuple[dict[str, int], list[Any]]:
+    """The versions by stage, and the settings in the order of `Chain.learned_under`."""
+    try:
+        found = json.loads(text)
+        versions = {stage: int(found["versions"][stage]) for stage in ("scorer", "calibrator")}
+        one, two, three, four, five = found["settings"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateError(f"{where}: the header of the saved state is damaged") from error
+    return versions, [one, two, three, four, five]
 
 
 def _upgrade(chain: Chain, version: int, plain: Plain) -> Plain:

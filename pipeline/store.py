@@ -111,7 +111,7 @@ class Store:
 
         State behind `committed`, the position the broker holds, is an older owner's: it is dropped.
         """
-        with self._transaction():
+        with self._transaction(), self._read():
             row = self._db.execute(
                 "SELECT position, epoch, header, shared FROM parts WHERE part = ?", (part,)
             ).fetchone()
@@ -161,12 +161,20 @@ class Store:
 
     def unsent(self, sink: str, most: int = 500) -> list[tuple[int, Incident]]:
         """The oldest undelivered revisions for a sink, with their number in the outbox."""
-        with self._told():
+        with self._read():
             rows = self._db.execute(
                 "SELECT number, body FROM outbox WHERE sink = ? ORDER BY number LIMIT ?",
                 (sink, most),
-            ).fetchall()
-        return [(number, _incident(body)) for number, body in rows]
+            )
+            return [(number, _incident(body)) for number, body in rows]
+
+    def waiting(self, sink: str) -> int:
+        """How many revisions have not been delivered to a sink."""
+        with self._told():
+            (count,) = self._db.execute(
+                "SELECT COUNT(*) FROM outbox WHERE sink = ?", (sink,)
+            ).fetchone()
+        return int(count)
 
     def sent(self, numbers: Sequence[int]) -> None:
         """These outbox entries have been delivered."""
@@ -175,13 +183,13 @@ class Store:
 
     def unsent_letters(self, most: int = 500) -> list[DeadLetter]:
         """Dead letters that have not been handed on, in order."""
-        with self._told():
+        with self._read():
             rows = self._db.execute(
                 "SELECT part, position, place, reason, stage, value, key, timestamp, headers "
                 "FROM dead_letters WHERE sent = 0 ORDER BY part, position, stage, place LIMIT ?",
                 (most,),
-            ).fetchall()
-        return [_letter(row) for row in rows]
+            )
+            return [_letter(row) for row in rows]
 
     def sent_letters(self, letters: Sequence[DeadLetter]) -> None:
         """These dead letters have been handed on; they stay in the store."""
@@ -194,18 +202,18 @@ class Store:
 
     def incidents(self) -> list[Incident]:
         """The newest revision of every incident, oldest incident first."""
-        with self._told():
-            rows = self._db.execute("SELECT body FROM incidents").fetchall()
-        return sorted((_incident(body) for (body,) in rows), key=lambda i: (i.started_at, i.id))
+        with self._read():
+            rows = self._db.execute("SELECT body FROM incidents")
+            return sorted((_incident(body) for (body,) in rows), key=lambda i: (i.started_at, i.id))
 
     def letters(self) -> list[DeadLetter]:
         """Every dead letter, by partition and position."""
-        with self._told():
+        with self._read():
             rows = self._db.execute(
                 "SELECT part, position, place, reason, stage, value, key, timestamp, headers "
                 "FROM dead_letters ORDER BY part, position, stage, place"
-            ).fetchall()
-        return [_letter(row) for row in rows]
+            )
+            return [_letter(row) for row in rows]
 
     def parts(self) -> dict[str, int | None]:
         """The saved position of every partition."""
@@ -272,18 +280,22 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the tables in a new file; refuse one that is of another schema."""
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
-        if not tables:
-            self._db.executescript(f"BEGIN; {_TABLES} COMMIT;")
-            self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
-            return
-        if "meta" not in tables or "outbox" not in tables:
+        if not self._tables():
+            with self._transaction():
+                if not self._tables():  # another worker may have made them meanwhile
+                    for statement in _TABLES.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
+        if not {"meta", "outbox"} <= self._tables():
             raise StateError(f"{self._where}: a database of something else, not a tocsin store")
-        (found,) = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-        if found != str(SCHEMA):
+        found = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        if found != (str(SCHEMA),):
             raise StateError(
-                f"{self._where}: store has schema {found}, this version reads {SCHEMA}"
+                f"{self._where}: store has schema {found and found[0]}, this version reads {SCHEMA}"
             )
+
+    def _tables(self) -> set[str]:
+        return {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -291,10 +303,20 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        """What comes out of the file may not be what was put in."""
+        with self._told():
+            try:
+                yield
+            except (ValueError, TypeError, KeyError) as error:
+                raise StateError(f"{self._where}: what it holds is damaged: {error!r}") from error
 
     @contextmanager
     def _told(self) -> Iterator[None]:

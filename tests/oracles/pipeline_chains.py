@@ -1,0 +1,39 @@
+"""Chains that put every stage to work, for the tests of the whole."""
+
+from dataclasses import replace
+
+from oracles.pipeline_runs import SECOND
+from oracles.pipeline_scorers import Crowd, Spread
+
+from tocsin.pipeline.calibrate import Conformal
+from tocsin.pipeline.chain import Chain
+from tocsin.pipeline.events import Episodes
+from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.health import Health
+from tocsin.pipeline.order import Order
+from tocsin.pipeline.threshold import AlertBudget, FixedTail
+from tocsin.pipeline.types import Spec
+from tocsin.pipeline.window import Window
+
+PLAIN = Chain(
+    Spec((2,)),
+    Spread(),
+    calibrator=Conformal(history=60, alone=30, least=10, pool=40),
+    threshold=AlertBudget("2/m"),
+    health=Health(stale_intervals=8.0, stuck_rows=20, blind_rows=5),
+    episodes=Episodes(SECOND, 2 * SECOND, 3 * SECOND, close_rows=2),
+)
+CHAINS = {
+    "plain": PLAIN,
+    "late": replace(PLAIN, order=Order(lateness_ns=2 * SECOND), window=Window(3)),
+    "grid": replace(PLAIN, grid=Grid(2 * SECOND), gate=Gate(learn="always")),
+    "gaps": replace(
+        PLAIN,
+        grid=Grid(2 * SECOND, gather="max", fill="hold"),
+        window=Window(2, gap_ns=5 * SECOND),
+        threshold=FixedTail(0.03),
+        gate=Gate(at_most_ns=5 * SECOND, then="learn"),
+    ),
+    "shared": replace(PLAIN, scorer=Crowd(), threshold=FixedTail(0.03)),
+}
