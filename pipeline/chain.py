@@ -13,7 +13,7 @@ from tocsin.pipeline.events import Episodes, EpisodesState, Naming
 from tocsin.pipeline.gate import Gate, GateState
 from tocsin.pipeline.grid import Grid, GridState
 from tocsin.pipeline.health import Health, HealthState
-from tocsin.pipeline.keyed import grow
+from tocsin.pipeline.keyed import grow, per_key
 from tocsin.pipeline.keys import KeyTable
 from tocsin.pipeline.order import NEVER, Order, OrderState
 from tocsin.pipeline.state import settings_of
@@ -112,6 +112,7 @@ class ChainState:
     clock: int
     ticks: int
     fragile: bool
+    tripped: BoolArray = per_key(fill=False)  # (K,) the scorer raised when it last learned the key
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def start(chain: Chain) -> ChainState:
         clock=NEVER,
         ticks=0,
         fragile=False,
+        tripped=np.empty(0, dtype=bool),
     )
 
 

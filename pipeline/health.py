@@ -16,6 +16,7 @@ Status = Literal["new", "warming", "live", "late", "stale", "stuck", "out_of_ran
 
 _REGULAR = 10  # rows before a series' usual interval is known
 _LIVELY = 50  # changes of a channel before it can be called stuck
+_TURNS = 3  # usual turns that a silent series has missed, by the other series' rows
 _STUCK_ROWS = 20
 _STUCK_RUNS = 10  # times the longest run without change so far
 
@@ -38,9 +39,11 @@ class Limits:
 class HealthState:
     """What is known of each series' clock and channels."""
 
+    total: int  # rows of the partition
     rows: IntArray = per_key(0)  # (K,)
     first: IntArray = per_key(NEVER)  # (K,) time of the first row
     last: IntArray = per_key(NEVER)  # (K,) time of the newest row
+    heard: IntArray = per_key(0)  # (K,) which row of the partition that was
     scored: IntArray = per_key(0)  # (K,) rows with a score
     unscored: IntArray = per_key(0)  # (K,) rows in a row without one, though one was due
     value: FloatArray = per_key(np.nan)  # (K, *item) newest value of each channel
@@ -79,11 +82,13 @@ class Seen:
 class Health:
     """When a series counts as stale, stuck, out of range or unscored.
 
-    `stale_after_ns`: silence, by the partition's own clock, after which a series is stale; None is
-    `stale_intervals` times its usual interval, 0 never. `stuck_rows`: rows without a change (a
-    missing value is none) after which a channel is stuck; None is ten times the longest run it has
-    shown, and 20 at least, for channels that have changed 50 times; 0 never. `blind_rows`: rows in
-    a row without a score, from a detector that has given scores before, that make it blind.
+    `stale_after_ns`: silence after which a series is stale; None is `stale_intervals` times its
+    usual interval, 0 never. It is measured by the series' own next row, and before that by the
+    clock of the others, once they have passed it over for three of its usual turns.
+    `stuck_rows`: rows without a change (a missing value is none) after which a channel is stuck;
+    None is ten times the longest run it has shown, and 20 at least, for channels that have changed
+    50 times; 0 never. `blind_rows`: with more rows in a row than this without a score, a detector
+    that has given scores before is blind.
     """
 
     stale_after_ns: int | None = None
@@ -102,7 +107,20 @@ class Health:
         frames = np.empty((0, *item))
         counts = np.empty((0, *item), dtype=np.int64)
         return HealthState(
-            none, none, none, none, none, frames, counts, counts, counts, frames, frames, none
+            total=0,
+            rows=none,
+            first=none,
+            last=none,
+            heard=none,
+            scored=none,
+            unscored=none,
+            value=frames,
+            run=counts,
+            longest=counts,
+            changes=counts,
+            low=frames,
+            high=frames,
+            stale_after=none,
         )
 
     def enlist(self, state: HealthState, key: int, series: str, channels: tuple[str, ...]) -> None:
@@ -123,9 +141,12 @@ class Health:
             none = np.zeros(0, dtype=bool)
             return Seen(np.empty(0), np.empty(0, dtype=np.int64), none, none)
         rows = group(key)
-        clocks = np.maximum.accumulate(np.concatenate(([clock], time)))[1:][rows.order]
+        clocks = np.maximum.accumulate(np.concatenate(([clock], time)))[:-1][rows.order]
+        number = state.total + rows.order  # of each row in the partition
         times = time[rows.order]
-        previous = np.where(rows.round == 0, state.last[rows.keys][rows.place], np.roll(times, 1))
+        begin, before = rows.round == 0, np.roll(number, 1)
+        previous = np.where(begin, state.last[rows.keys][rows.place], np.roll(times, 1))
+        missed = number - np.where(begin, state.heard[rows.keys][rows.place], before) - 1
         fresh = state.rows[rows.keys] == 0
         state.first[rows.keys[fresh]] = times[rows.start[fresh]]
         first = state.first[rows.keys][rows.place]
@@ -134,12 +155,16 @@ class Health:
         known = count >= _REGULAR
         interval[known] = (previous[known] - first[known]) / (count[known] - 1)
         limit = self._stale_limit(interval, state.stale_after[rows.keys][rows.place])
-        silent = (count > 0) & (clocks - np.where(count > 0, previous, clocks) > limit)
+        since = np.where(count > 0, previous, times)
+        clocks = np.where(_passed_over(missed, count, number), np.maximum(clocks, times), times)
+        silent = clocks - since > limit
         silent_from = np.full(len(key), NEVER)
         silent_from[silent] = previous[silent] + limit[silent].astype(np.int64)
         stuck, outside = self._channels(state, rows, values[rows.order])
         state.rows[rows.keys] += rows.count
-        state.last[rows.keys] = times[rows.start + rows.count - 1]
+        newest = rows.start + rows.count - 1
+        state.last[rows.keys], state.heard[rows.keys] = times[newest], number[newest]
+        state.total += len(key)
         return Seen(*(rows.scatter(part) for part in (interval, silent_from, stuck, outside)))
 
     def judge(
@@ -163,11 +188,18 @@ class Health:
         state.scored[rows.keys], state.unscored[rows.keys] = scored[newest], unscored[newest]
         return rows.scatter(unscored > self.blind_rows)
 
-    def silent(self, state: HealthState, clock: int, keys: int) -> tuple[IntArray, IntArray]:
-        """The keys that are stale at `clock`, and since when."""
+    def silent(
+        self, state: HealthState, clock: int, keys: int, *, idle: bool = False
+    ) -> tuple[IntArray, IntArray]:
+        """The keys that are stale at `clock`, and since when.
+
+        With `idle` nothing comes from anybody, so nobody has to have been passed over.
+        """
         known = np.flatnonzero(state.rows[:keys] > 0)
         limit = self._stale_limit(self.intervals(state, known), state.stale_after[known])
+        missed = state.total - state.heard[known] - 1
         stale = clock - state.last[known] > limit
+        stale &= idle | _passed_over(missed, state.rows[known], state.total)
         return known[stale], state.last[known[stale]] + limit[stale].astype(np.int64)
 
     def intervals(self, state: HealthState, key: IntArray) -> FloatArray:
@@ -181,7 +213,7 @@ class Health:
     def status(self, state: HealthState, clock: int, keys: int) -> list[Status]:
         """What each of the first `keys` series is at `clock`."""
         key = np.arange(keys)
-        stale = set(self.silent(state, clock, keys)[0].tolist())
+        stale = set(self.silent(state, clock, keys, idle=True)[0].tolist())
         late = clock - state.last[key] > 3 * self.intervals(state, key)
         stuck = self._is_stuck(state.run[key], state.longest[key], state.changes[key])
         outside = (state.value[key] < state.low[key]) | (state.value[key] > state.high[key])
@@ -248,6 +280,15 @@ class Health:
         if self.stuck_rows is None:
             return (changes >= _LIVELY) & (run > np.maximum(_STUCK_ROWS, _STUCK_RUNS * longest))
         return (run >= self.stuck_rows) & (self.stuck_rows > 0)
+
+
+def _passed_over(missed: IntArray, count: IntArray, number: IntArray | int) -> BoolArray:
+    """Whether a series has missed several of its usual turns among the partition's rows.
+
+    `missed` rows of others have come since its last, `count` of the `number` rows were its own.
+    One series whose clock runs ahead thus makes no other look silent.
+    """
+    return np.asarray(missed * count > _TURNS * number)
 
 
 def _running(flags: BoolArray, rows: Groups) -> IntArray:

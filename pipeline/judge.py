@@ -86,7 +86,8 @@ def decide(
             (row, each) for each in chain.episodes.ask(state.episodes, int(key[row]), names)
         ]
     verdicts = Verdicts(key, time, opinion.scores.value, opinion.tail, alpha, alarm)
-    return Judged(verdicts, learnable & ~opinion.failed, opinion.failed, incidents)
+    failed = opinion.failed | state.tripped[key]
+    return Judged(verdicts, learnable & ~opinion.failed, failed, incidents)
 
 
 def score_rows(chain: Chain, state: ChainState, batch: Batch) -> tuple[Scores, BoolArray]:
@@ -129,10 +130,13 @@ def learn_rows(chain: Chain, state: ChainState, batch: Batch) -> None:
         else:
             return
     for row in range(len(batch)):
+        which = batch.key[row : row + 1]
+        state.tripped[which] = False
         try:
             chain.scorer.learn(state.scorer, batch.take(np.array([row])))
-        except Exception:  # As above.
-            forget(state.scorer, batch.key[row : row + 1])
+        except Exception:  # As above; it is told with the series' next row.
+            forget(state.scorer, which)
+            state.tripped[which] = True
 
 
 def learn_tick(chain: Chain, state: ChainState, batch: Batch, score: FloatArray) -> None:

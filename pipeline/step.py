@@ -108,7 +108,7 @@ def idle(chain: Chain, state: ChainState, now: int) -> Outcome:
 
     The incident is the one that the next row would have shown, under the same id.
     """
-    incidents = _sweep(chain, state, now, naming(chain, state))
+    incidents = _sweep(chain, state, now, naming(chain, state), idle=True)
     return Outcome(join_verdicts([]), incidents, [], _touched(state, (), incidents))
 
 
@@ -212,9 +212,11 @@ def _heard_again(
     return found
 
 
-def _sweep(chain: Chain, state: ChainState, clock: int, names: Naming) -> list[Incident]:
+def _sweep(
+    chain: Chain, state: ChainState, clock: int, names: Naming, *, idle: bool = False
+) -> list[Incident]:
     """Series that have gone silent by `clock`."""
-    keys, since = chain.health.silent(state.health, clock, len(state.keys))
+    keys, since = chain.health.silent(state.health, clock, len(state.keys), idle=idle)
     return [
         incident
         for which, when in zip(keys.tolist(), since.tolist(), strict=True)

@@ -323,7 +323,7 @@ class Store:
         """SQLite's errors as ours, with the file's name."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of a damaged message
             raise StateError(f"{self._where}: {error}") from error
 
 

@@ -41,6 +41,7 @@ class Series:
     """What is known of one series."""
 
     times: list[int] = field(default_factory=list)
+    place: int = 0  # of its newest row among the partition's
     channels: dict[int, Channel] = field(default_factory=dict)
 
 
@@ -51,8 +52,8 @@ def seen(
     known: dict[int, Series] = {}
     found: list[tuple[float, int, bool]] = []
     clock = NEVER
-    for which, at, frame in zip(key.tolist(), time.tolist(), values, strict=True):
-        clock = max(clock, at)
+    rows = zip(key.tolist(), time.tolist(), values, strict=True)
+    for number, (which, at, frame) in enumerate(rows):
         series = known.setdefault(which, Series())
         times = series.times
         interval = (times[-1] - times[0]) / (len(times) - 1) if len(times) >= 10 else math.nan
@@ -60,7 +61,13 @@ def seen(
             limit = rule.stale_intervals * interval
         else:
             limit = rule.stale_after_ns or math.nan
-        silent = bool(times) and clock - times[-1] > limit
+        missed = number - series.place - 1
+        if missed * len(times) > 3 * number:  # passed over for three of its usual turns
+            now = max(clock, at)
+        else:
+            now = at
+        silent = bool(times) and now - times[-1] > limit
+        clock, series.place = max(clock, at), number
         times.append(at)
         stuck = False
         for place, value in enumerate(frame.ravel().tolist()):

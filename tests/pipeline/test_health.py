@@ -231,8 +231,8 @@ def test_a_series_may_have_its_own_patience() -> None:
     for key, series in enumerate(("quick", "slow")):
         rule.enlist(state, key, series, ("c0",))
     rule.observe(state, NEVER, np.array([0, 1]), np.array([0, 0]), np.zeros((2, 1)))
-    assert [keys.tolist() for keys in rule.silent(state, 20, 2)] == [[0], [5]]
-    assert [keys.tolist() for keys in rule.silent(state, 51, 2)] == [[0, 1], [5, 50]]
+    assert [keys.tolist() for keys in rule.silent(state, 20, 2, idle=True)] == [[0], [5]]
+    assert [keys.tolist() for keys in rule.silent(state, 51, 2, idle=True)] == [[0, 1], [5, 50]]
 
 
 @pytest.mark.parametrize("rule", [Health(), Health(stale_after_ns=70), Health(stale_intervals=4.5)])
@@ -244,7 +244,7 @@ def test_silence_swept_is_the_silence_that_the_next_row_ends(rule: Health, rows:
     rule.observe(state, NEVER, key, time, values)
     for later in (1, 50, 71, 500, 10_000):
         clock = int(time[-1]) + later
-        swept = rule.silent(state, clock, 1)[1].tolist()
+        swept = rule.silent(state, clock, 1, idle=True)[1].tolist()
         ended = started(rule, (1,))
         rule.observe(ended, NEVER, key, time, values)
         row = rule.observe(ended, clock, np.array([0]), np.array([clock]), np.zeros((1, 1)))
@@ -255,14 +255,14 @@ def test_a_series_without_a_usual_interval_is_not_stale() -> None:
     rule = Health()
     state = started(rule, (1,))
     alone(rule, state, [1.0] * 9)
-    assert len(rule.silent(state, 10**15, 1)[0]) == 0
+    assert len(rule.silent(state, 10**15, 1, idle=True)[0]) == 0
 
 
 def test_staleness_can_be_turned_off() -> None:
     rule = Health(stale_after_ns=0)
     state = started(rule, (1,))
     alone(rule, state, [1.0] * 50)
-    assert len(rule.silent(state, 10**15, 1)[0]) == 0
+    assert len(rule.silent(state, 10**15, 1, idle=True)[0]) == 0
 
 
 def test_a_series_that_is_not_there_is_new() -> None:

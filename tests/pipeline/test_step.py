@@ -75,6 +75,15 @@ def test_a_detector_that_raises_opens_an_incident_that_ends_when_it_works_again(
     assert not np.isnan(of_series(run, 1)[0][102])
 
 
+def test_a_detector_that_raises_while_learning_is_told_with_the_series_next_row() -> None:
+    stream = noise(200)
+    stream.values[301] = TRIP  # s1 at second 100
+    run = play(replace(PLAIN, scorer=Tripping(on_score=False), gate=Gate(learn="always")), stream)
+    opened, resolved = run.of("detector_failed")
+    assert (opened.series, opened.state, opened.started_at) == ("s1", "open", 101 * SECOND)
+    assert (resolved.state, resolved.rows) == ("resolved", 1)
+
+
 def test_a_detector_that_loses_its_opinion_is_blind() -> None:
     stream = noise(200)
     stream.values[1::3][100:] = MUTE  # s1 from second 100 on
@@ -161,11 +170,16 @@ def test_refused_rows_are_told_by_their_place_in_the_input() -> None:
     assert outcome.refused == [(1, "too_many_series"), (2, "duplicate"), (3, "late")]
 
 
-def test_a_clock_that_ran_ahead_at_the_start_gives_the_same_silences_in_any_cut() -> None:
+def test_a_clock_that_ran_ahead_at_the_start_makes_no_other_series_stale() -> None:
     stream = noise(100)
     stream.time[7] += 300 * SECOND  # too early for a jump to be told from the usual step
+    assert not play(PLAIN, stream).of("stale")
+
+
+def test_a_series_that_falls_silent_is_told_once_in_any_cut() -> None:
+    stream = silent_after(100)
     whole = play(PLAIN, stream)
-    assert whole.of("stale")
+    assert [(told.series, told.state) for told in whole.of("stale")] == [("s1", "open")]
     expect_same(whole, play(PLAIN, stream, range(len(stream) + 1)))
 
 

@@ -1,0 +1,82 @@
+"""Rows that are all there, judged in one of two modes, after training on clean history or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tocsin.choosing import Choice
+from tocsin.judging import Judged, Progress, Rows, judge, learn
+from tocsin.offline import judge_offline
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.types import BoolArray, IntArray
+
+Mode = Literal["causal", "offline"]
+Train = int | float | Rows | None
+
+_JUDGES: dict[str, Callable[..., Judged]] = {"causal": judge, "offline": judge_offline}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Judged rows, in the order they came in, and how many rows were trained on."""
+
+    judged: Judged
+    trained_on: int = 0
+
+
+def judge_rows(
+    rows: Rows,
+    choice: Choice,
+    mode: Mode = "causal",
+    train: Train = None,
+    progress: Progress | None = None,
+) -> Found:
+    """Judge rows that are all there; `train` is clean history, as in `detect`."""
+    if mode not in _JUDGES:
+        raise ConfigError(f"mode is {mode!r}, wanted 'causal' or 'offline'")
+    play = _JUDGES[mode]
+    if train is None:
+        return Found(play(choice.stages, rows, None, progress))
+    if isinstance(train, Rows):
+        trained = learn(choice.stages, train, follows=False)
+        return Found(play(choice.stages, rows, trained, progress), len(train))
+    history = _history(rows, train)
+    first, rest = np.flatnonzero(history), np.flatnonzero(~history)
+    trained = learn(choice.stages, rows.take(first), follows=True)
+    judged = play(choice.stages, rows.take(rest), trained, progress)
+    return Found(spread(judged, rest, len(rows)), len(first))
+
+
+def _history(rows: Rows, train: object) -> BoolArray:
+    """Which rows (N,) are trained on."""
+    if isinstance(train, bool) or not isinstance(train, int | float | np.integer | np.floating):
+        raise ConfigError(f"train is {train!r}, wanted a count, a share under 1 or a frame")
+    times = np.unique(rows.time)
+    within = 0 < train < len(times)
+    count = 0 if not within else int(train) if train >= 1 else round(float(train) * len(times))
+    if count < 1:
+        raise ConfigError(
+            f"train is {train}, wanted a share under 1 or a count under the {len(times)} "
+            "times there are"
+        )
+    return np.asarray(rows.time <= times[count - 1])
+
+
+def spread(judged: Judged, places: IntArray, rows: int) -> Judged:
+    """The verdicts at their places among more rows, which have none."""
+
+    def wide(column: Any, fill: Any) -> Any:
+        filled = np.full(rows, fill)
+        filled[places] = column
+        return filled
+
+    return Judged(
+        wide(judged.score, np.nan),
+        wide(judged.tail, np.nan),
+        wide(judged.alpha, np.nan),
+        wide(judged.alarm, fill=False),
+        judged.incidents,
+        wide(judged.refused, fill=False),
+    )

@@ -1,0 +1,271 @@
+"""The command line: commands and their options; what they do is imported when one is called."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from tocsin import __version__
+from tocsin.pipeline.errors import ConfigError, TocsinError
+
+DONE, FAILED, BAD_CONFIG = 0, 1, 78  # and 2 for wrong usage
+
+app = typer.Typer(
+    name="tocsin",
+    help="Streaming anomaly detection: telemetry in, incidents out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+state_app = typer.Typer(
+    help="Look at and change what a stopped pipeline knows.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(state_app, name="state")
+
+
+class Mode(StrEnum):
+    """How rows of a file are scored."""
+
+    causal = "causal"
+    offline = "offline"
+
+
+class Listed(StrEnum):
+    """What can be listed."""
+
+    detectors = "detectors"
+    connectors = "connectors"
+
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration (YAML).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Detector = Annotated[str, typer.Option(help="A name of `tocsin list detectors`, or auto.")]
+Budget = Annotated[
+    str | None, typer.Option(help="False alarms put up with, such as 2/week; a series each.")
+]
+Brokers = Annotated[str, typer.Option(help="host:port, several parted by commas.")]
+Seed = Annotated[int, typer.Option(help="Draws the plant's noise and faults.")]
+
+
+def main() -> NoReturn:
+    """Run a command. Exits with 0 done, 1 failed, 2 wrong usage, 78 bad configuration."""
+    try:
+        app(prog_name="tocsin")
+    except TocsinError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"tocsin: {error}", err=True)
+        sys.exit(BAD_CONFIG if isinstance(error, ConfigError) else FAILED)
+    sys.exit(DONE)
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """Settings come from options here, so a wrong one is wrong usage."""
+    try:
+        yield
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, _VERSION] = False,  # noqa: FBT002 - `_print_version` has it
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error is from.")] = False,  # noqa: FBT002 - `main` looks for it
+) -> None:
+    """Before any command."""
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=5, help="How long the plant is streamed.")] = 60,
+    out: Annotated[Path, typer.Option(help="Folder of the page and the picture.")] = Path(
+        "tocsin-demo"
+    ),
+    seed: Seed = 0,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = True,  # noqa: FBT002 - an option
+) -> None:
+    """Find the faults planted in a simulated plant."""
+    from tocsin import demo as command  # noqa: PLC0415 - keeps --help light
+
+    command.demo(seconds, out, seed, show=show)
+
+
+@app.command()
+def run(config: ConfigPath) -> None:
+    """Run a pipeline until its source ends or a signal."""
+    from tocsin import running  # noqa: PLC0415 - keeps --help light
+
+    raise typer.Exit(running.run_config(config))
+
+
+@app.command()
+def watch(
+    every: Annotated[str, typer.Option(help="Time between rows.")] = "1s",
+    detector: Detector = "auto",
+    budget: Annotated[str, typer.Option(help="False alarms put up with.")] = "4/day",
+    seconds: Annotated[float | None, typer.Option(min=1, help="Stop after so long.")] = None,
+) -> None:
+    """Watch this machine's own telemetry."""
+    from tocsin import running  # noqa: PLC0415 - keeps --help light
+
+    with _asked():
+        raise typer.Exit(running.watch_host(every, detector, budget, seconds))
+
+
+@app.command()
+def score(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV, JSON lines, a JSON array or Parquet.")
+    ],
+    detector: Detector = "auto",
+    train: Annotated[
+        float | None, typer.Option(help="Clean history: first N times, or a share under 1.")
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="offline also looks at later rows.")] = Mode.causal,
+    budget: Budget = None,
+    scores: Annotated[Path | None, typer.Option(help="Write score, tail and alarm (CSV).")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Where the PNG goes; FILE.tocsin.png here unless given.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Write an HTML page too.")] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Score a file whose columns are guessed; draw it."""
+    from tocsin import scoring  # noqa: PLC0415 - keeps --help light
+
+    wanted = scoring.Wanted(detector, train, mode.value, budget, as_json=as_json)
+    with _asked():
+        scoring.score(file, wanted, scoring.Outputs(scores, picture, page))
+
+
+@app.command()
+def replay(
+    config: ConfigPath,
+    file: Annotated[Path, typer.Option("--input", help="The rows, instead of the source's.")],
+    scores: Annotated[Path | None, typer.Option(help="Write score, tail and alarm (CSV).")] = None,
+    incidents: Annotated[Path | None, typer.Option(help="Write every revision (JSONL).")] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Play a file through a pipeline, from fresh state and to no sink."""
+    from tocsin import replaying  # noqa: PLC0415 - keeps --help light
+
+    replaying.replay_config(config, file, scores, incidents, as_json=as_json)
+
+
+@app.command()
+def validate(
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema.")] = False,  # noqa: FBT002 - an option
+) -> None:
+    """Check a configuration; opens and connects nothing."""
+    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+
+    if config is None and not schema:
+        raise typer.BadParameter("give CONFIG or --schema")
+    checking.validate(config, schema=schema)
+
+
+@app.command(name="test")
+def run_tests(
+    config: ConfigPath,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Run the tests that stand in a configuration."""
+    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+
+    raise typer.Exit(checking.run_tests(config, as_json=as_json))
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[Listed, typer.Argument(metavar="detectors|connectors")],
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """List the detectors, or the sources and sinks."""
+    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+
+    checking.list_known(what.value, as_json=as_json)
+
+
+@app.command()
+def produce(
+    brokers: Brokers,
+    topic: Annotated[str, typer.Option(help="The topic to write to.")],
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
+    speed: Annotated[float, typer.Option(min=0.001, help="1 is real time.")] = 1.0,
+    seed: Seed = 0,
+) -> None:
+    """Send the simulated plant to Kafka, in real time."""
+    from tocsin import producing  # noqa: PLC0415 - keeps --help light
+
+    with _asked():
+        producing.produce(producing.Target(brokers, topic), seconds, speed, seed)
+
+
+@state_app.command(name="ls")
+def state_ls(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
+    """Show the partitions, open incidents and what waits to be delivered."""
+    from tocsin import states  # noqa: PLC0415 - keeps --help light
+
+    states.show(config, as_json=as_json)
+
+
+@state_app.command(name="export")
+def state_export(
+    config: ConfigPath, file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")]
+) -> None:
+    """Copy the state into one file."""
+    from tocsin import states  # noqa: PLC0415 - keeps --help light
+
+    states.export(config, file)
+
+
+@state_app.command(name="import")
+def state_import(
+    config: ConfigPath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `export` made.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace state that is there.")] = False,  # noqa: FBT002 - an option
+) -> None:
+    """Take exported state over, if it fits the configuration."""
+    from tocsin import states  # noqa: PLC0415 - keeps --help light
+
+    states.take_over(config, file, force=force)
+
+
+@state_app.command(name="reset")
+def state_reset(
+    config: ConfigPath,
+    part: Annotated[str | None, typer.Option(help="One partition; all unless given.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - an option
+) -> None:
+    """Forget what was learned and where reading stood; incidents stay."""
+    from tocsin import states  # noqa: PLC0415 - keeps --help light
+
+    states.reset(config, part, sure=yes)
+
+
+@state_app.command(name="accept")
+def state_accept(
+    config: ConfigPath, series: Annotated[str, typer.Argument(metavar="SERIES", help="Its name.")]
+) -> None:
+    """Say that what a firing series shows is the new normal, to be learned from now on."""
+    from tocsin import states  # noqa: PLC0415 - keeps --help light
+
+    states.accept_series(config, series)

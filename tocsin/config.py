@@ -1,0 +1,226 @@
+"""The configuration file: what it may say, and the stages it stands for.
+
+A file is checked as a whole: every mistake is told, with its path and the nearest known key. See
+`docs/configuration.md` for each key; `tocsin.config_schema` gives the same as a JSON Schema.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from tocsin.config_parts import Kind, Made, Place, make_part
+from tocsin.config_shape import Defaults, Document, Rehearsal, Scoring, SeriesRule
+from tocsin.connectors.records import FieldMap
+from tocsin.pipeline.calibrate import Conformal
+from tocsin.pipeline.chain import Chain
+from tocsin.pipeline.delivery import Delivery
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.events import Episodes
+from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.health import Health, Limits
+from tocsin.pipeline.order import Order
+from tocsin.pipeline.ports import Source
+from tocsin.pipeline.runner import RunOptions
+from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
+from tocsin.pipeline.types import Scorer, Spec
+from tocsin.pipeline.window import Window
+from tocsin.settings import Section, check, construct
+from tocsin.yaml_file import read_yaml
+
+STORE = "tocsin.db"
+
+_LIVE = frozenset({"host", "kafka"})  # their rows are of now, so silence can be told by the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The settings of every stage; a chain is these and the shape of the rows."""
+
+    scorer: Scorer[Any]
+    calibrator: Conformal = field(default_factory=Conformal)
+    threshold: Threshold[Any] = field(default_factory=AlertBudget)
+    order: Order = field(default_factory=Order)
+    grid: Grid | None = None
+    window: Window = field(default_factory=Window)
+    health: Health = field(default_factory=Health)
+    gate: Gate = field(default_factory=Gate)
+    episodes: Episodes = field(default_factory=Episodes)
+    max_series: int = 1_000_000
+
+    def chain(self, spec: Spec) -> Chain:
+        """The chain for rows of a shape; a ConfigError where the detector cannot take them."""
+        return Chain(
+            spec,
+            self.scorer,
+            calibrator=self.calibrator,
+            threshold=self.threshold,
+            order=self.order,
+            grid=self.grid,
+            window=self.window,
+            health=self.health,
+            gate=self.gate,
+            episodes=self.episodes,
+            max_series=self.max_series,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration, checked, with nothing opened yet.
+
+    `source` is called `name`. `state_dir` None keeps the state in memory.
+    """
+
+    path: Path
+    name: str
+    source: Source
+    stages: Stages
+    delivery: Delivery
+    options: RunOptions
+    state_dir: Path | None = None
+    tests: tuple[Rehearsal, ...] = ()
+
+    @property
+    def store(self) -> Path | None:
+        """The file of the store, or None for one in memory."""
+        return None if self.state_dir is None else self.state_dir / STORE
+
+    @property
+    def fields(self) -> FieldMap | None:
+        """The source's field map, None where it has none or guesses it."""
+        holder = getattr(self.source, "settings", self.source)
+        fields = getattr(holder, "fields", None)
+        return fields if isinstance(fields, FieldMap) else None
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration; a ConfigError tells every mistake in it.
+
+    `environment` fills `${NAME}` in; left out, it is the process's own. Relative paths are seen
+    from the folder of the file. Opens and connects nothing.
+    """
+    raw, unset = read_yaml(path, os.environ if environment is None else environment)
+    wrong: list[str] = []
+    given, mistakes = check(Document, raw, folder=path.parent)
+    wrong += mistakes
+    parts = _parts(raw, path.parent, wrong)
+    stages = _stages(given, parts["detectors"], parts["sources"], wrong)
+    # What follows from a variable that is not set is no mistake of its own.
+    unfilled = {line.partition(": ")[0] for line in unset}
+    wrong = unset + [
+        line
+        for line in wrong
+        if line.partition(": ")[0] not in unfilled or ": unknown key; " in line
+    ]
+    if wrong or stages is None:
+        count = "1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
+        raise ConfigError("\n  ".join([f"{path} has {count}:", *dict.fromkeys(wrong)]))
+    ((name, source),) = parts["sources"].items()
+    letters = [part.made for part in parts["dead_letters"].values()]
+    state = given.get("state")
+    return Config(
+        path=path,
+        name=name,
+        source=source.made,
+        stages=stages,
+        delivery=Delivery(
+            {name: part.made for name, part in parts["sinks"].items()},
+            letters[0] if letters else None,
+        ),
+        options=RunOptions(
+            checkpoint_every_s=10.0 if state is None else state.checkpoint_every,
+            on_late=source.common.get("on_late", "dead_letter"),
+            silence=source.type in _LIVE,
+        ),
+        state_dir=None if state is None else state.dir,
+        tests=tuple(given.get("tests", ())),
+    )
+
+
+def _parts(raw: Mapping[str, Any], folder: Path, wrong: list[str]) -> dict[Kind, dict[str, Made]]:
+    """Every part of the file that has a type, by section and name."""
+    found: dict[Kind, dict[str, Made]] = {}
+    defaults = raw.get("defaults")
+    zone = str(defaults.get("timezone", "UTC")) if isinstance(defaults, dict) else "UTC"
+    for kind in get_args(Kind):
+        given = raw.get(kind) or {}
+        if kind == "dead_letters" and given:
+            given = {"": given}
+        named = given if isinstance(given, dict) else {}
+        found[kind] = {
+            name: make_part(Place(kind, name, folder, zone), values, wrong)
+            for name, values in named.items()
+        }
+        if kind in ("sources", "detectors") and kind in raw and len(named) != 1:
+            have = ", ".join(named) or "none"
+            wrong.append(f"$.{kind}: found {have}; this version runs exactly one")
+    return found
+
+
+def _stages(
+    given: Mapping[str, Any],
+    detectors: Mapping[str, Made],
+    sources: Mapping[str, Made],
+    wrong: list[str],
+) -> Stages | None:
+    """The stages, or None where the detector is missing; mistakes are added to `wrong`."""
+    scorer = next((part.made for part in detectors.values()), None)
+    common = next((part.common for part in sources.values()), {})
+    usual = Defaults()
+    learn = {"learn": given.get("defaults", usual).learn}
+    calibrate = given.get("scoring", Scoring()).calibrate
+    rule = getattr(given.get("thresholds"), "default", None)
+    late = {"lateness": "allowed_lateness", "max_ahead": "max_ahead"}
+    order = {key: common[name] for key, name in late.items() if name in common}
+    stages = {
+        "calibrator": _stage(Conformal, calibrate, "scoring.calibrate", wrong),
+        "threshold": _stage(
+            FixedTail if _is_fixed(rule) else AlertBudget, rule, "thresholds.default", wrong
+        ),
+        "order": _stage(Order, order, "sources", wrong),
+        "grid": _stage(Grid, given["grid"], "grid", wrong) if given.get("grid") else None,
+        "window": _stage(Window, given.get("windows"), "windows", wrong),
+        "health": _stage(Health, given.get("health"), "health", wrong),
+        "gate": _stage(Gate, _values(given.get("learning")) | learn, "learning", wrong),
+        "episodes": _stage(Episodes, given.get("events"), "events", wrong),
+    }
+    if scorer is None or None in (stages["health"], stages["gate"]):
+        return None
+    limits = tuple(_limits(rule) for rule in given.get("series", ()))
+    stages["health"] = replace(stages["health"], limits=limits)
+    return Stages(scorer=scorer, max_series=given.get("max_series", 1_000_000), **stages)
+
+
+def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any:
+    """A stage from its section; None, and the reason added to `wrong`, where that cannot be."""
+    try:
+        return construct(target, _values(section))
+    except ConfigError as error:
+        wrong.append(f"$.{at}: {error}")
+        return None
+
+
+def _limits(rule: SeriesRule) -> Limits:
+    low, high = rule.bounds()
+    return Limits(
+        series=rule.match.series,
+        channel=rule.match.channel,
+        low=low,
+        high=high,
+        stale_after_ns=rule.stale_after,
+    )
+
+
+def _is_fixed(rule: Any) -> bool:
+    return rule is not None and rule.tail is not None
+
+
+def _values(section: Any) -> dict[str, Any]:
+    """The given keys of a section."""
+    if isinstance(section, Section):
+        values = {key: getattr(section, key) for key in section.model_fields_set}
+        return values | ({"level": values["tail"]} if "tail" in values else {})
+    return dict(section or {})

@@ -1,0 +1,115 @@
+"""Sources, detectors, sinks and dead letters: the parts of a configuration that have a type."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tocsin.config_shape import SourceCommon, Typed
+from tocsin.connectors import catalogue as connectors
+from tocsin.connectors.catalogue import Role
+from tocsin.detectors import catalogue as detectors
+from tocsin.pipeline.errors import ConfigError
+from tocsin.settings import Section, check, construct, hints_of, keys_of, model_of, shown
+
+Kind = Literal["sources", "detectors", "sinks", "dead_letters"]
+
+_ROLES: dict[Kind, Role] = {
+    "sources": "source",
+    "sinks": "sink",
+    "dead_letters": "dead_letters",
+}
+_IN_CODE = "memory"  # rows in memory can only be given by code
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A part: what it is made from, the object, and the keys that are not the object's own.
+
+    `made` is None where something was wrong.
+    """
+
+    type: str = ""
+    made: Any = None
+    common: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part stands: its section and name, its path, and the folder of the file."""
+
+    kind: Kind
+    name: str
+    folder: Path
+    timezone: str = "UTC"
+
+    @property
+    def at(self) -> str:
+        """The path, such as `$.sources.scada`."""
+        return f"$.{self.kind}.{self.name}".rstrip(".")
+
+
+def make_part(place: Place, given: object, wrong: list[str]) -> Made:
+    """The object a part stands for; what is wrong with it is added to `wrong`."""
+    if not isinstance(given, dict):
+        wrong.append(f"{place.at}: found {shown(given)}, wanted a map with a type")
+        return Made()
+    if not isinstance(given.get("type"), str):
+        known = ", ".join(types_of(place.kind))
+        wrong.append(f"{place.at}.type: is missing; wanted one of {known}")
+        return Made()
+    kind: str = given["type"]
+    try:
+        target = load(place.kind, kind)
+    except ConfigError as error:
+        wrong.append(f"{place.at}.type: {error}")
+        return Made()
+    values, mistakes = check(section_of(place.kind, target), given, place.at, place.folder)
+    wrong += mistakes
+    if mistakes:
+        return Made(kind)
+    common = {key: values[key] for key in SourceCommon.model_fields if key in values}
+    try:
+        made = _construct(target, _with_defaults(target, values, place))
+    except ConfigError as error:
+        wrong.append(f"{place.at}: {error}")
+        return Made(kind)
+    return Made(kind, made, common)
+
+
+def types_of(kind: Kind) -> list[str]:
+    """The types that a part of a section may have."""
+    if kind == "detectors":
+        return sorted(detectors.entries())
+    role = _ROLES[kind]
+    return sorted(name for of, name in connectors.CATALOGUE if of == role and name != _IN_CODE)
+
+
+def load(kind: Kind, name: str) -> type[Any]:
+    """The class of a type; a ConfigError names the nearest where there is none."""
+    if kind == "detectors":
+        return detectors.load(name)
+    if name == _IN_CODE:
+        raise ConfigError("'memory' is for tests in Python and cannot be configured")
+    return connectors.find(_ROLES[kind], name).load()
+
+
+def section_of(kind: Kind, target: type[Any]) -> type[Section]:
+    """The keys of a part."""
+    return model_of(target, SourceCommon if kind == "sources" else Typed)
+
+
+def _with_defaults(target: type[Any], values: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    """The file's time zone and the source's name, where the part says nothing of them."""
+    keys = keys_of(target)
+    if place.kind != "sources" or not {"time", "channels"} & set(values):
+        return values
+    usual = {"zone": place.timezone, "unkeyed": place.name}
+    return {key: value for key, value in usual.items() if key in keys} | dict(values)
+
+
+def _construct(target: type[Any], values: Mapping[str, Any]) -> Any:
+    if "stream" in hints_of(target):
+        return target(sys.stdout)
+    return construct(target, values)

@@ -1,0 +1,163 @@
+"""The shape of a configuration: its sections and keys, as pydantic sees them."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from tocsin.pipeline.calibrate import Conformal
+from tocsin.pipeline.events import Episodes
+from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.health import Health
+from tocsin.pipeline.incidents import Kind
+from tocsin.pipeline.threshold import AlertBudget
+from tocsin.pipeline.window import Window
+from tocsin.settings import File, Moment, Nanoseconds, Seconds, Section, Texts, model_of
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")]
+Part = dict[str, Any]  # checked by its type's own rules
+Bound = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+class Defaults(Section):
+    """What holds where nothing else is said."""
+
+    timezone: str = "UTC"
+    learn: Literal["always", "freeze_while_firing"] = "freeze_while_firing"
+
+
+class SourceCommon(Section):
+    """Keys that every source has."""
+
+    type: str
+    allowed_lateness: Nanoseconds = 0
+    max_ahead: Nanoseconds = 60_000_000_000
+    on_late: Literal["dead_letter", "drop"] = "dead_letter"
+
+
+class Typed(Section):
+    """A part whose other keys depend on its type."""
+
+    type: str
+
+
+class Match(Section):
+    """Which series and channels are meant, as shell patterns."""
+
+    series: str = "*"
+    channel: str = "*"
+
+
+class SeriesRule(Section):
+    """What is known of some series; of several rules that match, the last wins."""
+
+    match: Match = Match()
+    range: tuple[Bound, Bound] = (None, None)
+    stale_after: Nanoseconds = 0
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "SeriesRule":
+        if not self.model_fields_set & {"range", "stale_after"}:
+            raise ValueError("says nothing; give range, stale_after or both")
+        low, high = self.bounds()
+        if not low < high:
+            raise ValueError(f"range [{low:g}, {high:g}] is empty; the lower bound comes first")
+        return self
+
+    def bounds(self) -> tuple[float, float]:
+        """The range; a bound that is left open is infinite."""
+        low, high = self.range
+        return -math.inf if low is None else low, math.inf if high is None else high
+
+
+class Calibrate(model_of(Conformal)):  # type: ignore[misc] # a class made from a constructor
+    """How raw scores become tail probabilities."""
+
+    method: Literal["conformal"] = "conformal"
+
+
+class Scoring(Section):
+    """From raw scores to tail probabilities."""
+
+    calibrate: Calibrate | None = None
+
+
+class Rule(model_of(AlertBudget)):  # type: ignore[misc] # a class made from a constructor
+    """When a tail probability is an alarm: a budget of incidents, or a fixed level."""
+
+    tail: float | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Rule":
+        if ("budget" in self.model_fields_set) == ("tail" in self.model_fields_set):
+            raise ValueError("give either budget or tail, one of the two")
+        return self
+
+
+class Thresholds(Section):
+    """Alarm rules by name; the one in use is called default."""
+
+    default: Rule
+
+
+class State(Section):
+    """Where progress is kept."""
+
+    dir: File
+    checkpoint_every: Annotated[Seconds, Field(gt=0)] = 10.0
+
+
+class Input(Section):
+    """The rows of a test."""
+
+    file: File
+
+
+class Expect(Section):
+    """What a test wants of the incidents.
+
+    `within` is counted from `after`, or from the first row where there is no `after`.
+    """
+
+    events: Annotated[int, Field(ge=0)] | None = None
+    kinds: tuple[Kind, ...] | None = None
+    series: Texts | None = None
+    within: Nanoseconds | None = None
+    after: Moment | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Expect":
+        if not self.model_fields_set - {"after"}:
+            raise ValueError("expects nothing; give events, kinds, series or within")
+        return self
+
+
+class Rehearsal(Section):
+    """Rows, and the incidents they must give."""
+
+    name: str
+    input: Input
+    expect: Expect
+
+
+class Document(Section):
+    """A configuration."""
+
+    version: Literal[1]
+    defaults: Defaults = Defaults()
+    sources: dict[Name, Part]
+    detectors: dict[Name, Part]
+    series: tuple[SeriesRule, ...] = ()
+    grid: model_of(Grid) | None = None  # type: ignore[valid-type] # a class made from a constructor
+    windows: model_of(Window) | None = None  # type: ignore[valid-type] # as above
+    scoring: Scoring = Scoring()
+    thresholds: Thresholds | None = None
+    events: model_of(Episodes) | None = None  # type: ignore[valid-type] # as above
+    health: model_of(Health, leave_out=["limits"]) | None = None  # type: ignore[valid-type] # as above
+    learning: model_of(Gate, leave_out=["learn"]) | None = None  # type: ignore[valid-type] # as above
+    max_series: Annotated[int, Field(ge=1)] = 1_000_000
+    sinks: Annotated[dict[Name, Part], Field(default_factory=dict)]
+    dead_letters: Part | None = None
+    state: State | None = None
+    tests: tuple[Rehearsal, ...] = ()

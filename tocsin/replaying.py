@@ -1,0 +1,122 @@
+"""`tocsin replay`: a file through the very chain of a configuration, from fresh state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from tocsin.config import Config, load
+from tocsin.connectors.files import open_file
+from tocsin.evaluation.saving import save
+from tocsin.evaluation.wording import plural
+from tocsin.file_rows import write_scores
+from tocsin.pipeline.delivery import Delivery
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.incidents import Incident, iso
+from tocsin.pipeline.ports import Source
+from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
+from tocsin.pipeline.store import Store
+from tocsin.running import tell_end
+from tocsin.screen import incidents_table, print_json, stdout
+
+Line = tuple[str, str, float, float, bool]
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a replay gave: every revision in order, verdicts by row, counts, the first row's time.
+
+    `lines` are kept only where `keeps_lines`.
+    """
+
+    keeps_lines: bool = False
+    revisions: list[Incident] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    first_ns: int | None = None
+    summary: Summary = field(default_factory=Summary)
+
+    def latest(self) -> list[Incident]:
+        """The last revision of each incident, oldest incident first."""
+        last = {incident.id: incident for incident in self.revisions}
+        return sorted(last.values(), key=lambda i: (i.started_at, i.id))
+
+    def see(self, seen: Watched) -> None:
+        """Take note of a step."""
+        self.revisions += seen.outcome.incidents
+        if seen.reading is not None and len(seen.reading.time):
+            first = int(seen.reading.time.min())
+            self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
+        if self.keeps_lines:
+            verdicts = seen.outcome.verdicts
+            names = [str(seen.series[key]) for key in verdicts.key.tolist()]
+            columns = (verdicts.score.tolist(), verdicts.tail.tolist(), verdicts.alarm.tolist())
+            times = [iso(when) for when in verdicts.time.tolist()]
+            self.lines += list(zip(times, names, *columns, strict=True))
+
+
+def replay(config: Config, path: Path, *, keeps_lines: bool = False) -> Replay:
+    """Play a file through a configuration's chain: no state is read or written, no sink is told.
+
+    The file is read with the source's field map, or its columns are guessed where the source has
+    none. The incidents are those that a live run over the same rows has, id for id.
+    """
+    source = _file(config, path)
+    played = Replay(keeps_lines)
+    options = RunOptions(on_late="drop", silence=False)
+    with Store(None) as store:
+        played.summary = run(
+            config.stages.chain(source.spec()),
+            source,
+            store,
+            Delivery({}),
+            options,
+            watch=played.see,
+        )
+    return played
+
+
+def replay_config(
+    path: Path, file: Path, scores: Path | None, incidents: Path | None, *, as_json: bool
+) -> None:
+    """Replay a file and tell the incidents."""
+    played = replay(load(path), file, keeps_lines=scores is not None)
+    if scores is not None:
+        write_scores(scores, played.lines)
+    if incidents is not None:
+        save(incidents, b"".join(orjson.dumps(i.to_json()) + b"\n" for i in played.revisions))
+    if as_json:
+        print_json(_document(played))
+        return
+    _tell(played.latest())
+    tell_end(played.summary)
+
+
+def _file(config: Config, path: Path) -> Source:
+    source = open_file(path, config.fields)
+    wanted, found = config.source, source.spec()
+    if config.fields is None and type(wanted).__name__ in ("HostSource", "Plant"):
+        need = wanted.spec().channels
+        if need != found.channels:
+            raise ConfigError(
+                f"{path} has channels {', '.join(found.channels)}; "
+                f"the source {config.name!r} gives {', '.join(need)}"
+            )
+    return source
+
+
+def _document(played: Replay) -> dict[str, object]:
+    summary = played.summary
+    return {
+        "rows": summary.rows,
+        "rejected": summary.rejected,
+        "refused": dict(summary.refused),
+        "incidents": [incident.to_json() for incident in played.latest()],
+    }
+
+
+def _tell(incidents: Sequence[Incident]) -> None:
+    console = stdout()
+    console.print(plural(len(incidents), "incident"))
+    if incidents:
+        console.print(incidents_table(incidents))

@@ -1,0 +1,144 @@
+"""`tocsin score`: a file's rows judged with nothing said about them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tocsin.batch import Found, Mode, judge_rows
+from tocsin.choosing import Choice, choose
+from tocsin.evaluation.wording import duration, moment, plain, plural
+from tocsin.file_rows import FileRows, read_rows, score_lines, write_scores
+from tocsin.judging import panels
+from tocsin.pipeline.errors import ConfigError
+from tocsin.screen import counted, incidents_table, print_json, stderr, stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a file is to be scored."""
+
+    detector: str = "auto"
+    train: float | None = None
+    mode: Mode = "causal"
+    budget: str | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results are written; a picture is drawn in any case unless JSON is asked for."""
+
+    scores: Path | None = None
+    picture: Path | None = None
+    page: Path | None = None
+
+
+def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
+    """Score a file and tell what was guessed, chosen and found."""
+    file = read_rows(path)
+    settings = {} if wanted.budget is None else {"budget": wanted.budget}
+    rows = file.rows
+    choice = choose(wanted.detector, len(rows.channels), rows.step_ns(), settings)
+    console = stdout()
+    if not wanted.as_json:
+        _tell_guess(console, file, choice, wanted)
+    passes = 2 if wanted.mode == "offline" else 1
+    with counted(passes * len(rows), "scoring") as progress:
+        found = judge_rows(rows, choice, wanted.mode, _train(wanted.train), progress)
+    if outputs.scores is not None:
+        write_scores(outputs.scores, score_lines(rows, found.judged))
+    picture = _draw(path, file, found, wanted, outputs)
+    if wanted.as_json:
+        print_json(_document(path, file, choice, found, picture) | {"mode": wanted.mode})
+        return
+    _tell_found(console, file, found)
+    for what, where in (("Scores", outputs.scores), ("Page", outputs.page), ("Picture", picture)):
+        if where is not None:
+            console.print(f"{what}: {where}")
+
+
+def _train(given: float | None) -> int | float | None:
+    if given is None or 0 < given < 1:
+        return given
+    if given != int(given):
+        raise ConfigError(f"--train is {given:g}, wanted a whole number or a share under 1")
+    return int(given)
+
+
+def _draw(
+    path: Path, file: FileRows, found: Found, wanted: Wanted, outputs: Outputs
+) -> Path | None:
+    picture = outputs.picture
+    if picture is None and not wanted.as_json:
+        picture = Path(f"{path.stem}.tocsin.png")
+    drawn = panels(file.rows, found.judged) if picture or outputs.page else ()
+    title = path.name if wanted.mode == "causal" else f"{path.name} (offline: looks both ways)"
+    if picture is not None:
+        from tocsin.evaluation.picture import draw  # noqa: PLC0415 - matplotlib is slow to load
+
+        draw(drawn, picture, title)
+    if outputs.page is not None:
+        from tocsin.evaluation.page import Summary, render  # noqa: PLC0415 - plotly is slow to load
+
+        render(drawn, outputs.page, title, Summary(" ".join(file.guess.words())))
+    return picture
+
+
+def _tell_guess(console: Console, file: FileRows, choice: Choice, wanted: Wanted) -> None:
+    for line in file.guess.words():
+        console.print(plain(line, 1000))
+    words = choice.words
+    settings = ", ".join(f"{name} {value:g}" for name, value in words["settings"].items())
+    console.print(f"Detector: {words['detector']} ({settings}); {words['why']}.")
+    console.print(f"An alarm: {words['alarms']}. Learning {words['learning']}.")
+    if wanted.mode == "offline":
+        console.print("Offline: scores look at later rows too; live they would be others.")
+    for reason, count in file.rejected.most_common(3):
+        stderr().print(f"Left out: {plural(count, 'row')}: {plain(reason)}")
+
+
+def _tell_found(console: Console, file: FileRows, found: Found) -> None:
+    rows, judged = file.rows, found.judged
+    first, last = int(rows.time.min()), int(rows.time.max())
+    span = f"{moment(first)} to {moment(last)} UTC, {duration(last - first)}"
+    if judged.refused.any():
+        stderr().print(
+            f"Left out: {plural(int(judged.refused.sum()), 'row')} of a time that was there already"
+        )
+    trained = f", {found.trained_on} of them only trained on" if found.trained_on else ""
+    count = plural(len(judged.incidents), "incident")
+    series = plural(len(set(rows.series)), "series")
+    console.print(f"\n{count} in {len(rows)} rows{trained} of {series}, {span}")
+    if judged.incidents:
+        console.print(incidents_table(judged.incidents))
+    console.print("")
+
+
+def _document(
+    path: Path, file: FileRows, choice: Choice, found: Found, picture: Path | None
+) -> dict[str, Any]:
+    fields = file.guess.fields
+    return {
+        "file": str(path),
+        "guess": {
+            "format": file.guess.format,
+            "time": fields.time if file.guess.has_time else None,
+            "time_unit": fields.time_unit,
+            "channels": fields.channels,
+            "key": fields.key,
+            "labels": file.guess.labels,
+            "left_out": dict(file.guess.left_out),
+        },
+        "chosen": dict(choice.words),
+        "rows": len(file.rows),
+        "rejected": dict(file.rejected),
+        "refused": int(found.judged.refused.sum()),
+        "trained_on": found.trained_on,
+        "incidents": [
+            incident.to_json()
+            for incident in sorted(found.judged.incidents, key=lambda i: (i.started_at, i.id))
+        ],
+        "picture": None if picture is None else str(picture),
+    }

@@ -1,0 +1,153 @@
+"""`tocsin state`: what a pipeline remembers, looked at, moved and reset."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from tocsin.config import Config, load
+from tocsin.evaluation.wording import plural
+from tocsin.pipeline.errors import ConfigError, StateError
+from tocsin.pipeline.gate import accept
+from tocsin.pipeline.store import Checkpoint, Store
+from tocsin.pipeline.types import NO_KEYS
+from tocsin.screen import print_json, stdout
+
+
+def show(path: Path, *, as_json: bool) -> None:
+    """Show partitions, incidents and what waits."""
+    config = load(path)
+    with _opened(config) as store:
+        parts = [
+            {"part": name, "position": position, "bytes": store.size(name)}
+            for name, position in store.parts().items()
+        ]
+        states = Counter(incident.state for incident in store.incidents())
+        letters = len(store.letters())
+    still_open = states.total() - states["resolved"]
+    if as_json:
+        counts = {"incidents": states.total(), "open": still_open, "dead_letters": letters}
+        print_json({"store": str(config.store), "parts": parts, **counts})
+        return
+    console = stdout()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("part", "position", "bytes"):
+        table.add_column(head, justify="left" if head == "part" else "right")
+    for row in parts:
+        table.add_row(*("-" if cell is None else str(cell) for cell in row.values()))
+    console.print(f"{config.store}")
+    console.print(table)
+    console.print(
+        f"{plural(states.total(), 'incident')}, {still_open} open; {plural(letters, 'dead letter')}"
+    )
+
+
+def export(path: Path, file: Path) -> None:
+    """Copy the store into a new file, whole and consistent even while a pipeline writes to it."""
+    config = load(path)
+    if file.exists():
+        raise StateError(f"{file} is there already; name a new file")
+    with _opened(config):
+        _copy(_path(config), file)
+    stdout().print(f"{_path(config)} copied to {file}")
+
+
+def take_over(path: Path, file: Path, *, force: bool) -> None:
+    """Put an exported store in the place of the configuration's, once it is seen to fit."""
+    config = load(path)
+    target = _path(config)
+    if not file.is_file():
+        raise StateError(f"{file} is not a file; wanted one that `tocsin state export` made")
+    if target.exists() and not force:
+        raise StateError(f"{target} is there already; --force replaces it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(target.name + ".part")
+    draft.unlink(missing_ok=True)
+    try:
+        _copy(file, draft)
+        chain = config.stages.chain(config.source.spec())
+        with Store(draft) as store:
+            parts = list(store.parts())
+            for part in parts:
+                store.claim(chain, part)
+        for leftover in _beside(target):
+            leftover.unlink(missing_ok=True)
+        draft.replace(target)
+    finally:
+        for leftover in (draft, *_beside(draft)):
+            leftover.unlink(missing_ok=True)
+    stdout().print(f"{file} taken over: {plural(len(parts), 'partition')}")
+
+
+def reset(path: Path, part: str | None, *, sure: bool) -> None:
+    """Forget positions and what was learned."""
+    config = load(path)
+    with _opened(config) as store:
+        known = list(store.parts())
+        if part is not None and part not in known:
+            raise StateError(f"no partition is called {part!r}; there are {', '.join(known)}")
+        chosen = known if part is None else [part]
+        if not sure:
+            names = ", ".join(chosen) or "nothing"
+            typer.confirm(f"Forget the state of {names}?", abort=True)
+        for each in chosen:
+            store.reset(each)
+    stdout().print(f"{plural(len(chosen), 'partition')} reset")
+
+
+def accept_series(path: Path, series: str) -> None:
+    """Have a firing series' present behaviour learned."""
+    config = load(path)
+    chain = config.stages.chain(config.source.spec())
+    with _opened(config) as store:
+        for part in list(store.parts()):
+            claim = store.claim(chain, part)
+            if claim.state is None or series not in claim.state.keys.names:
+                continue
+            accept(claim.state.gate, claim.state.keys.names.index(series))
+            touched = NO_KEYS + claim.state.keys.names.index(series)
+            store.checkpoint(
+                chain,
+                Checkpoint(part, claim.epoch, claim.position, claim.state, touched, (), ()),
+                (),
+            )
+            stdout().print(f"{series}: what it shows is learned from now on")
+            return
+    raise StateError(f"no partition in {config.store} has a series called {series!r}")
+
+
+def _path(config: Config) -> Path:
+    if config.store is None:
+        raise ConfigError(f"{config.path} keeps its state in memory; set $.state.dir")
+    return config.store
+
+
+@contextmanager
+def _opened(config: Config) -> Iterator[Store]:
+    path = _path(config)
+    if not path.is_file():
+        raise StateError(f"{path} is not there: the pipeline has not run yet")
+    with Store(path) as store:
+        yield store
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database as SQLite sees it, its journal included."""
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+            # One file that can be moved alone, without a journal beside it.
+            new.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise StateError(f"{source} cannot be copied to {target}: {error}") from error
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
