@@ -66,16 +66,7 @@ class Worker:
 
     def positions(self) -> dict[str, int]:
         """Where the store is; nothing where there is no store yet."""
-        path = self.folder / "state" / "tocsin.db"
-        if not path.exists():
-            return {}
-        store = sqlite3.connect(path, timeout=30)
-        try:
-            return dict(store.execute("SELECT part, COALESCE(position, 0) FROM parts"))
-        except sqlite3.OperationalError:  # killed before it had made its tables
-            return {}
-        finally:
-            store.close()
+        return saved_positions(self.folder / "state" / "tocsin.db")
 
     def incidents(self) -> dict[str, dict[str, Any]]:
         """The last revision of each incident that reached the sink."""
@@ -96,6 +87,19 @@ class Worker:
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def saved_positions(path: Path) -> dict[str, int]:
+    """The positions in a store's file; nothing where there is no store yet."""
+    if not path.exists():
+        return {}
+    store = sqlite3.connect(path, timeout=30)
+    try:
+        return dict(store.execute("SELECT part, COALESCE(position, 0) FROM parts"))
+    except sqlite3.OperationalError:  # killed before it had made its tables
+        return {}
+    finally:
+        store.close()
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:

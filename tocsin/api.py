@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tocsin.batch import Mode, judge_rows, spread
-from tocsin.choosing import AUTO, choose
 from tocsin.evaluation.panel import Panel
-from tocsin.frames import Table, table_of
-from tocsin.judging import Judged, Rows, panels
+from tocsin.history.batch import Mode, judge_rows, spread
+from tocsin.history.choosing import AUTO, choose
+from tocsin.history.frames import Table, table_of
+from tocsin.history.judging import Judged, Rows, panels
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.types import IntArray, Scorer
@@ -62,8 +62,8 @@ def detect(
     """Find anomalies in a DataFrame.
 
     `frame` has a row a time: the time is the column `time`, the index, or guessed (see
-    `tocsin.frames`); the column `key`, if named, tells several series apart; all other columns are
-    channels and must be numbers. NaN and infinities are missing. Rows may stand in any order and
+    `tocsin.history.frames`); the column `key`, if named, tells several series apart; all other
+    columns are channels and must be numbers. NaN and infinities are missing. Rows may stand in any order and
     are judged in that of time; a second row of one time is refused and has NaN.
 
     `detector` is a name that `tocsin list detectors` shows, a scorer, or "auto": a plain choice by

@@ -102,7 +102,7 @@ def demo(
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = True,  # noqa: FBT002 - an option
 ) -> None:
     """Find the faults planted in a simulated plant."""
-    from tocsin import demo as command  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import demo as command  # noqa: PLC0415 - keeps --help light
 
     command.demo(seconds, out, seed, show=show)
 
@@ -110,7 +110,7 @@ def demo(
 @app.command()
 def run(config: ConfigPath) -> None:
     """Run a pipeline until its source ends or a signal."""
-    from tocsin import running  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import running  # noqa: PLC0415 - keeps --help light
 
     raise typer.Exit(running.run_config(config))
 
@@ -123,7 +123,7 @@ def watch(
     seconds: Annotated[float | None, typer.Option(min=1, help="Stop after so long.")] = None,
 ) -> None:
     """Watch this machine's own telemetry."""
-    from tocsin import running  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import running  # noqa: PLC0415 - keeps --help light
 
     with _asked():
         raise typer.Exit(running.watch_host(every, detector, budget, seconds))
@@ -148,7 +148,7 @@ def score(  # noqa: PLR0913, PLR0917 - the options of a command
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
     """Score a file whose columns are guessed; draw it."""
-    from tocsin import scoring  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import scoring  # noqa: PLC0415 - keeps --help light
 
     wanted = scoring.Wanted(detector, train, mode.value, budget, as_json=as_json)
     with _asked():
@@ -164,7 +164,7 @@ def replay(
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
     """Play a file through a pipeline, from fresh state and to no sink."""
-    from tocsin import replaying  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import replaying  # noqa: PLC0415 - keeps --help light
 
     replaying.replay_config(config, file, scores, incidents, as_json=as_json)
 
@@ -175,7 +175,7 @@ def validate(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema.")] = False,  # noqa: FBT002 - an option
 ) -> None:
     """Check a configuration; opens and connects nothing."""
-    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import checking  # noqa: PLC0415 - keeps --help light
 
     if config is None and not schema:
         raise typer.BadParameter("give CONFIG or --schema")
@@ -188,7 +188,7 @@ def run_tests(
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
     """Run the tests that stand in a configuration."""
-    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import checking  # noqa: PLC0415 - keeps --help light
 
     raise typer.Exit(checking.run_tests(config, as_json=as_json))
 
@@ -199,7 +199,7 @@ def list_(
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
     """List the detectors, or the sources and sinks."""
-    from tocsin import checking  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import checking  # noqa: PLC0415 - keeps --help light
 
     checking.list_known(what.value, as_json=as_json)
 
@@ -213,7 +213,7 @@ def produce(
     seed: Seed = 0,
 ) -> None:
     """Send the simulated plant to Kafka, in real time."""
-    from tocsin import producing  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import producing  # noqa: PLC0415 - keeps --help light
 
     with _asked():
         producing.produce(producing.Target(brokers, topic), seconds, speed, seed)
@@ -222,7 +222,7 @@ def produce(
 @state_app.command(name="ls")
 def state_ls(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
     """Show the partitions, open incidents and what waits to be delivered."""
-    from tocsin import states  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.show(config, as_json=as_json)
 
@@ -232,7 +232,7 @@ def state_export(
     config: ConfigPath, file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")]
 ) -> None:
     """Copy the state into one file."""
-    from tocsin import states  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.export(config, file)
 
@@ -244,7 +244,7 @@ def state_import(
     force: Annotated[bool, typer.Option("--force", help="Replace state that is there.")] = False,  # noqa: FBT002 - an option
 ) -> None:
     """Take exported state over, if it fits the configuration."""
-    from tocsin import states  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.take_over(config, file, force=force)
 
@@ -256,7 +256,7 @@ def state_reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - an option
 ) -> None:
     """Forget what was learned and where reading stood; incidents stay."""
-    from tocsin import states  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.reset(config, part, sure=yes)
 
@@ -266,6 +266,6 @@ def state_accept(
     config: ConfigPath, series: Annotated[str, typer.Argument(metavar="SERIES", help="Its name.")]
 ) -> None:
     """Say that what a firing series shows is the new normal, to be learned from now on."""
-    from tocsin import states  # noqa: PLC0415 - keeps --help light
+    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.accept_series(config, series)

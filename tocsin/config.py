@@ -1,7 +1,7 @@
 """The configuration file: what it may say, and the stages it stands for.
 
 A file is checked as a whole: every mistake is told, with its path and the nearest known key. See
-`docs/configuration.md` for each key; `tocsin.config_schema` gives the same as a JSON Schema.
+`docs/configuration.md` for each key; `tocsin.configuration.schema` gives the same as a JSON Schema.
 """
 
 import os
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from tocsin.config_parts import Kind, Made, Place, make_part
-from tocsin.config_shape import Defaults, Document, Rehearsal, Scoring, SeriesRule
+from tocsin.configuration.parts import Kind, Made, Place, make_part
+from tocsin.configuration.settings import Section, check, construct
+from tocsin.configuration.shape import Defaults, Document, Rehearsal, Scoring, SeriesRule
+from tocsin.configuration.yaml_file import read_yaml
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain
@@ -27,8 +29,6 @@ from tocsin.pipeline.runner import RunOptions
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
 from tocsin.pipeline.types import Scorer, Spec
 from tocsin.pipeline.window import Window
-from tocsin.settings import Section, check, construct
-from tocsin.yaml_file import read_yaml
 
 STORE = "tocsin.db"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tocsin.demo import panels_of, stream, the_plant
+from tocsin.commands.demo import panels_of, stream, the_plant
 from tocsin.evaluation.picture import draw
 
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from tocsin.config import Config, load
-from tocsin.config_schema import json_schema
+from tocsin.configuration.schema import json_schema
 from tocsin.connectors.csv_file import CsvSource
 from tocsin.connectors.plant import Plant
 from tocsin.connectors.plant_faults import Fault

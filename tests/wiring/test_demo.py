@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.demo import demo, the_plant
+from tocsin.commands.demo import demo, the_plant
 
 
 def test_the_plant_has_two_faults_of_each_kind_after_the_warm_up() -> None:

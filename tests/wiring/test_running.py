@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from brokers import Broker
 
-from tocsin.running import stopped_by_signals
+from tocsin.commands.running import stopped_by_signals
 
 CONFIG = """
 version: 1

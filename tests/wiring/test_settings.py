@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.configuration.settings import check, construct, keys_of, make, model_of
 from tocsin.pipeline.errors import ConfigError
-from tocsin.settings import check, construct, keys_of, make, model_of
 
 
 @dataclass(frozen=True)

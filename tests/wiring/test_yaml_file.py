@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.configuration.yaml_file import read_yaml
 from tocsin.pipeline.errors import ConfigError
-from tocsin.yaml_file import read_yaml
 
 
 def read(folder: Path, text: str, **environment: str) -> tuple[dict[str, object], list[str]]:

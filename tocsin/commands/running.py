@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tocsin.choosing import choose
+from tocsin.commands.screen import stderr
 from tocsin.config import Config, load
 from tocsin.connectors.host import HostSource
 from tocsin.connectors.sinks import TextSink
 from tocsin.evaluation.wording import number, plural
+from tocsin.history.choosing import choose
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.durations import describe_duration, parse_duration
@@ -23,7 +24,6 @@ from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
 from tocsin.pipeline.store import Store
-from tocsin.screen import stderr
 
 Stop = Callable[[], bool]
 

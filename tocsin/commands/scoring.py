@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.console import Console
 
-from tocsin.batch import Found, Mode, judge_rows
-from tocsin.choosing import Choice, choose
+from tocsin.commands.file_rows import FileRows, read_rows, score_lines, write_scores
+from tocsin.commands.screen import counted, incidents_table, print_json, stderr, stdout
 from tocsin.evaluation.wording import duration, moment, plain, plural
-from tocsin.file_rows import FileRows, read_rows, score_lines, write_scores
-from tocsin.judging import panels
+from tocsin.history.batch import Found, Mode, judge_rows
+from tocsin.history.choosing import Choice, choose
+from tocsin.history.judging import panels
 from tocsin.pipeline.errors import ConfigError
-from tocsin.screen import counted, incidents_table, print_json, stderr, stdout
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tocsin.choosing import Choice
-from tocsin.judging import Judged, Progress, Rows, judge, learn
-from tocsin.offline import judge_offline
+from tocsin.history.choosing import Choice
+from tocsin.history.judging import Judged, Progress, Rows, judge, learn
+from tocsin.history.offline import judge_offline
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import BoolArray, IntArray
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from tocsin.config import Stages
 from tocsin.evaluation.panel import standardise
-from tocsin.judging import Judged, Progress, Rows, Trained, judge
+from tocsin.history.judging import Judged, Progress, Rows, Trained, judge
 from tocsin.pipeline.durations import parse_budget
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import ANOMALY, Evidence, Naming

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from tocsin.commands.running import Stop, stopped_by_signals
+from tocsin.commands.screen import stderr
 from tocsin.connectors.clocks import SystemClock
 from tocsin.connectors.plant import Message, Plant
 from tocsin.connectors.plant_faults import schedule
 from tocsin.pipeline.errors import ConfigError, SinkError
-from tocsin.running import Stop, stopped_by_signals
-from tocsin.screen import stderr
 
 try:
     from kafka import KafkaProducer

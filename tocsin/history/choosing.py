@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tocsin.config import Stages
+from tocsin.configuration.settings import check, construct, keys_of, model_of, nearest
 from tocsin.detectors import catalogue
 from tocsin.pipeline.durations import describe_duration, parse_duration
 from tocsin.pipeline.errors import ConfigError
@@ -14,7 +15,6 @@ from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
 from tocsin.pipeline.types import Scorer
-from tocsin.settings import check, construct, keys_of, model_of, nearest
 
 AUTO = "auto"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tocsin.commands.screen import incident_line, stdout, tell_table
 from tocsin.config import Stages
 from tocsin.connectors.clocks import Clock, SystemClock
 from tocsin.connectors.plant import CHANNELS, Plant
@@ -30,7 +31,6 @@ from tocsin.pipeline.runner import RunOptions, Watched, run
 from tocsin.pipeline.store import Store
 from tocsin.pipeline.threshold import AlertBudget
 from tocsin.pipeline.types import FloatArray
-from tocsin.screen import incident_line, stdout, tell_table
 
 BUDGET = "2/week/asset"
 TICKS = 20_160  # two weeks of minutes

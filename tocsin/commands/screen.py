@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tocsin.evaluation import table as plain_table
 from tocsin.evaluation.wording import duration, moment, number, plain, plural
-from tocsin.judging import Progress as Counted
+from tocsin.history.judging import Progress as Counted
 from tocsin.pipeline.incidents import Incident, Level
 
 _COLOURS: dict[Level, str] = {

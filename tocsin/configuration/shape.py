@@ -5,6 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tocsin.configuration.settings import (
+    File,
+    Moment,
+    Nanoseconds,
+    Seconds,
+    Section,
+    Texts,
+    model_of,
+)
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
@@ -13,7 +22,6 @@ from tocsin.pipeline.health import Health
 from tocsin.pipeline.incidents import Kind
 from tocsin.pipeline.threshold import AlertBudget
 from tocsin.pipeline.window import Window
-from tocsin.settings import File, Moment, Nanoseconds, Seconds, Section, Texts, model_of
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")]
 Part = dict[str, Any]  # checked by its type's own rules

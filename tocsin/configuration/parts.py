@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tocsin.config_shape import SourceCommon, Typed
+from tocsin.configuration.settings import (
+    Section,
+    check,
+    construct,
+    hints_of,
+    keys_of,
+    model_of,
+    shown,
+)
+from tocsin.configuration.shape import SourceCommon, Typed
 from tocsin.connectors import catalogue as connectors
 from tocsin.connectors.catalogue import Role
 from tocsin.detectors import catalogue as detectors
 from tocsin.pipeline.errors import ConfigError
-from tocsin.settings import Section, check, construct, hints_of, keys_of, model_of, shown
 
 Kind = Literal["sources", "detectors", "sinks", "dead_letters"]
 

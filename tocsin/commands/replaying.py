@@ -6,19 +6,19 @@ from pathlib import Path
 
 import orjson
 
+from tocsin.commands.file_rows import write_scores
+from tocsin.commands.running import tell_end
+from tocsin.commands.screen import incidents_table, print_json, stdout
 from tocsin.config import Config, load
 from tocsin.connectors.files import open_file
 from tocsin.evaluation.saving import save
 from tocsin.evaluation.wording import plural
-from tocsin.file_rows import write_scores
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.ports import Source
 from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
 from tocsin.pipeline.store import Store
-from tocsin.running import tell_end
-from tocsin.screen import incidents_table, print_json, stdout
 
 Line = tuple[str, str, float, float, bool]
 

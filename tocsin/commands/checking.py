@@ -5,16 +5,16 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.commands.replaying import Replay, replay
+from tocsin.commands.screen import print_json, stdout
 from tocsin.config import load
-from tocsin.config_schema import json_schema
-from tocsin.config_shape import Expect, Rehearsal
+from tocsin.configuration.schema import json_schema
+from tocsin.configuration.shape import Expect, Rehearsal
 from tocsin.connectors import catalogue as connectors
 from tocsin.detectors import catalogue as detectors
 from tocsin.evaluation.wording import duration, moment, plural
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident
-from tocsin.replaying import Replay, replay
-from tocsin.screen import print_json, stdout
 
 
 def validate(path: Path | None, *, schema: bool) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from tocsin.connectors.files import guess, open_file
 from tocsin.connectors.guessing import Guess
 from tocsin.evaluation.saving import save
-from tocsin.judging import Judged, Rows
+from tocsin.history.judging import Judged, Rows
 from tocsin.pipeline.errors import SourceError
 from tocsin.pipeline.incidents import iso
 

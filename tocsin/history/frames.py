@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tocsin.configuration.settings import nearest
 from tocsin.connectors.times import parse_times
-from tocsin.judging import Rows
+from tocsin.history.judging import Rows
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
-from tocsin.settings import nearest
 
 _TIMES = ("timestamp", "time", "datetime", "date", "ts", "date_time", "@timestamp")
 _ALONE = "series"  # what a frame's one series is called

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, create_model
 
-from tocsin.config_parts import Kind, load, section_of, types_of
-from tocsin.config_shape import Document, Name
+from tocsin.configuration.parts import Kind, load, section_of, types_of
+from tocsin.configuration.settings import Section
+from tocsin.configuration.shape import Document, Name
 from tocsin.pipeline.errors import ConfigError
-from tocsin.settings import Section
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from tocsin.commands.screen import print_json, stdout
 from tocsin.config import Config, load
 from tocsin.evaluation.wording import plural
 from tocsin.pipeline.errors import ConfigError, StateError
 from tocsin.pipeline.gate import accept
 from tocsin.pipeline.store import Checkpoint, Store
 from tocsin.pipeline.types import NO_KEYS
-from tocsin.screen import print_json, stdout
 
 
 def show(path: Path, *, as_json: bool) -> None:

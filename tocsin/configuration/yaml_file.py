@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from tocsin.configuration.settings import path_of, shown
 from tocsin.pipeline.errors import ConfigError
-from tocsin.settings import path_of, shown
 
 _VARIABLE = re.compile(r"\$(\$)?\{([^{}]*)\}")
 _NAME = re.compile(r"([A-Za-z_]\w*)(?::-(.*))?", re.ASCII | re.DOTALL)

@@ -1,0 +1,1 @@
+"""What each command does; `tocsin.cli` reads the arguments and calls these."""
