@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from river import anomaly, covariance, preprocessing, stats, utils
@@ -20,29 +21,11 @@ CHANNELS = 3
 
 
 @dataclass(slots=True)
-class RiverEwma:
-    """An exponentially weighted z-score a channel, the largest over the channels."""
+class RiverZ:
+    """A z-score a channel against running moments, the largest over the channels."""
 
-    means: dict[str, stats.EWMean]
-    variances: dict[str, stats.EWVar]
-
-    def __call__(self, record: Record) -> float:
-        largest = 0.0
-        for name, value in record.items():
-            spread = self.variances[name].get() ** 0.5
-            if spread > 0:
-                largest = max(largest, abs(value - self.means[name].get()) / spread)
-            self.means[name].update(value)
-            self.variances[name].update(value)
-        return largest
-
-
-@dataclass(slots=True)
-class RiverMovingZ:
-    """A z-score against the last rows a channel, the largest over the channels."""
-
-    means: dict[str, utils.Rolling]
-    variances: dict[str, utils.Rolling]
+    means: dict[str, Any]
+    variances: dict[str, Any]
 
     def __call__(self, record: Record) -> float:
         largest = 0.0
@@ -120,8 +103,8 @@ def river_models(names: Sequence[str]) -> dict[str, Callable[[Record], float]]:
         return {name: utils.Rolling(of(), window_size=window) for name in names}
 
     return {
-        "ewma": RiverEwma(ewm(stats.EWMean), ewm(stats.EWVar)),
-        "moving_z": RiverMovingZ(rolling(stats.Mean, 100), rolling(stats.Var, 100)),
+        "ewma": RiverZ(ewm(stats.EWMean), ewm(stats.EWVar)),
+        "moving_z": RiverZ(rolling(stats.Mean, 100), rolling(stats.Var, 100)),
         "moving_std": RiverMovingStd(rolling(stats.Var, 50), ewm(stats.EWMean), ewm(stats.EWVar)),
         "mahalanobis": RiverMahalanobis(ewm(stats.EWMean), covariance.EmpiricalPrecision()),
         "half_space_trees": RiverTrees(

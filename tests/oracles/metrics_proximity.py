@@ -39,9 +39,7 @@ def precision_recall(labels, alarms, early, late):
     events = runs(labels)
     hit = [any(alarms[first : last + 1]) for first, last in events]
     true = sum(
-        weight[t]
-        for t, alarm in enumerate(alarms)
-        if alarm and (owner[t] is None or hit[owner[t]])
+        weight[t] for t, alarm in enumerate(alarms) if alarm and (owner[t] is None or hit[owner[t]])
     )
     missed = sum(missed_cost(alarms[first : last + 1]) for first, last in events)
     raised = sum(alarms)
