@@ -24,6 +24,7 @@ LANES: tuple[Kind, ...] = (
 ANOMALY, STALE, STUCK, OUT_OF_RANGE, BLIND, FAILED = range(len(LANES))
 
 CALM, PENDING, OPEN = 0, 1, 2
+NO_CHANNEL = -1
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
 _MOST_CHANNELS = 5
@@ -40,12 +41,16 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a row alarms: its score, tail and alarm level, and the blame of its channels (*item)."""
+    """Why a row alarms: its score, tail and alarm level, and the blame of its channels (*item).
+
+    In a lane of health, `channel` is the one in trouble, counted through the item, or NO_CHANNEL.
+    """
 
     score: float = math.nan
     tail: float = math.nan
     alpha: float = math.nan
     blame: FloatArray | None = None
+    channel: int = NO_CHANNEL
 
 
 @dataclass(slots=True)
@@ -62,6 +67,7 @@ class EpisodesState:
     rows: IntArray = per_key(0)  # (K, L) alarming rows
     quiet: IntArray = per_key(0)  # (K, L) rows without an alarm since the last
     level: ByteArray = per_key(0)  # (K, L)
+    channel: IntArray = per_key(NO_CHANNEL)  # (K, L) in trouble at the first alarm
     score: FloatArray = per_key(np.nan)  # (K,) raw score at the peak
     tail: FloatArray = per_key(np.nan)  # (K,) smallest tail
     alpha: FloatArray = per_key(np.nan)  # (K,) level in force when the first alarm came
@@ -110,6 +116,7 @@ class Episodes:
             rows=lanes,
             quiet=lanes,
             level=small,
+            channel=lanes,
             score=one,
             tail=one,
             alpha=one,
@@ -178,6 +185,7 @@ class Episodes:
             state.start[at] = state.before[at]
             return
         state.revision[at] = state.rows[at] = state.level[at] = 0
+        state.channel[at] = why.channel
         if lane == ANOMALY:
             state.tail[key], state.score[key], state.peak[key] = np.inf, np.nan, time
             state.alpha[key], state.blame[key], state.asked[key] = why.alpha, 0.0, False
@@ -217,7 +225,7 @@ class Episodes:
         start, series = int(state.start[at]), names.series[key]
         scored = lane == ANOMALY
         tail = float(state.tail[key]) if scored else math.nan
-        channels = self._channels(state.blame[key], names.channels) if scored else ()
+        channels = self._channels(state, at, names.channels)
         asks = scored and bool(state.asked[key]) and what != "resolved"
         return Incident(
             id=incident_id(series, LANES[lane], start, names.rule),
@@ -242,9 +250,15 @@ class Episodes:
         )
 
     def _channels(
-        self, blame: FloatArray, channels: tuple[str, ...]
+        self, state: EpisodesState, at: tuple[int, int], channels: tuple[str, ...]
     ) -> tuple[tuple[str, float], ...]:
         """The most blamed channels, or positions of a frame, with their share."""
+        blame = state.blame[at[0]]
+        if at[1] != ANOMALY:
+            place = int(state.channel[at])
+            return (
+                () if place == NO_CHANNEL else ((_place_name(place, blame.shape, channels), 1.0),)
+            )
         flat = blame.ravel()
         total = float(flat.sum())
         if not total > 0:
@@ -260,22 +274,22 @@ class Episodes:
         self, state: EpisodesState, at: tuple[int, int], channels: tuple[tuple[str, float], ...]
     ) -> str:
         key, lane = at
+        count = int(state.rows[at])
         lasted = describe_duration(int(state.last[at] - state.start[at]))
+        rows = "1 row" if count == 1 else f"{count} rows over {lasted}"
         if lane == STALE:
             return "no rows have come for longer than this series is ever silent"
         if lane != ANOMALY:
+            which = channels[0][0] if channels else "a channel"
             text = {
-                STUCK: "a channel has not changed",
-                OUT_OF_RANGE: "a channel was outside its valid range",
+                STUCK: f"{which} has not changed",
+                OUT_OF_RANGE: f"{which} was outside its valid range",
                 BLIND: "the detector gave no score",
                 FAILED: "the detector raised an error",
             }[lane]
-            return f"{text}, {state.rows[at]} rows over {lasted}"
+            return f"{text}, {rows}"
         led = f"; led by {channels[0][0]} ({channels[0][1]:.0%})" if channels else ""
-        return (
-            f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, "
-            f"{state.rows[at]} rows over {lasted}{led}"
-        )
+        return f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, {rows}{led}"
 
 
 def _shares(blame: FloatArray) -> FloatArray:

@@ -61,12 +61,16 @@ class Seen:
 
     `interval` (N,) is the mean time between the series' earlier rows in nanoseconds, NaN if not
     known. `silent_from` (N,) is when the series went stale before this row, or NEVER.
+    `stuck_channel` and `outside_channel` (N,) are the first such channel, or place in a frame,
+    counted through; 0 where there is none.
     """
 
     interval: FloatArray
     silent_from: IntArray
     stuck: BoolArray
     out_of_range: BoolArray
+    stuck_channel: IntArray
+    outside_channel: IntArray
 
     def take(self, rows: IntArray | slice) -> "Seen":
         """The chosen rows."""
@@ -75,6 +79,8 @@ class Seen:
             self.silent_from[rows],
             self.stuck[rows],
             self.out_of_range[rows],
+            self.stuck_channel[rows],
+            self.outside_channel[rows],
         )
 
 
@@ -138,8 +144,8 @@ class Health:
     ) -> Seen:
         """Take rows in, in the order they are judged; `clock` is the partition's before them."""
         if not len(key):
-            none = np.zeros(0, dtype=bool)
-            return Seen(np.empty(0), np.empty(0, dtype=np.int64), none, none)
+            no, none = np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64)
+            return Seen(np.empty(0), none, no, no, none, none)
         rows = group(key)
         clocks = np.maximum.accumulate(np.concatenate(([clock], time)))[:-1][rows.order]
         number = state.total + rows.order  # of each row in the partition
@@ -160,12 +166,14 @@ class Health:
         silent = clocks - since > limit
         silent_from = np.full(len(key), NEVER)
         silent_from[silent] = previous[silent] + limit[silent].astype(np.int64)
-        stuck, outside = self._channels(state, rows, values[rows.order])
+        stuck, outside = self._channels(state, rows, values[rows.order])  # (N, channels)
         state.rows[rows.keys] += rows.count
         newest = rows.start + rows.count - 1
         state.last[rows.keys], state.heard[rows.keys] = times[newest], number[newest]
         state.total += len(key)
-        return Seen(*(rows.scatter(part) for part in (interval, silent_from, stuck, outside)))
+        flags = [np.asarray(part.any(axis=1)) for part in (stuck, outside)]
+        places = [np.asarray(part.argmax(axis=1)) for part in (stuck, outside)]
+        return Seen(*(rows.scatter(part) for part in (interval, silent_from, *flags, *places)))
 
     def judge(
         self, state: HealthState, key: IntArray, values: FloatArray, score: FloatArray
@@ -243,7 +251,7 @@ class Health:
     def _channels(
         self, state: HealthState, rows: Groups, values: FloatArray
     ) -> tuple[BoolArray, BoolArray]:
-        """Which rows have a stuck channel and which one out of range; rows in key order."""
+        """Which channels of rows are stuck and which out of range; rows in key order."""
         wide = (-1, *[1] * (values.ndim - 1))
         number = np.arange(len(values)).reshape(wide)
         begin = rows.start[rows.place].reshape(wide)
@@ -271,10 +279,9 @@ class Health:
         last_value = np.take_along_axis(values, np.maximum(filled_at, 0), axis=0)
         kept = np.where(filled_at >= begin, last_value, state.value[rows.keys][rows.place])
         state.value[rows.keys] = kept[newest]
-        every = tuple(range(1, values.ndim))
         stuck = self._is_stuck(run, longest, changes)
         outside = (values < low) | (values > high)
-        return np.asarray(stuck.any(axis=every)), np.asarray(outside.any(axis=every))
+        return stuck.reshape(len(values), -1), outside.reshape(len(values), -1)
 
     def _is_stuck(self, run: IntArray, longest: IntArray, changes: IntArray) -> BoolArray:
         if self.stuck_rows is None:

@@ -153,26 +153,39 @@ def count_ticks(chain: Chain, state: ChainState, ticks: int) -> None:
         chain.calibrator.renew(state.calibrator)
 
 
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Which rows (N,) have a trouble, and in which channel if it is one channel's."""
+
+    raised: BoolArray
+    channel: IntArray | None = None
+
+    def evidence(self, row: int) -> Evidence:
+        """Why a row is flagged."""
+        return Evidence() if self.channel is None else Evidence(channel=int(self.channel[row]))
+
+
 def health_incidents(
     chain: Chain,
     state: ChainState,
     key: IntArray,
     time: IntArray,
-    flags: dict[int, BoolArray],
+    flags: dict[int, Flags],
     names: Naming,
 ) -> Iterator[tuple[int, Incident]]:
     """What flagged rows, and rows of series with an open health incident, do; in row order.
 
-    `flags` (N,) by lane; each flag must be of rows in the order they are judged.
+    `flags` are by lane, of rows in the order they are judged.
     """
     lanes = sorted(flags)
     troubled = (state.episodes.phase[:, STALE:] != CALM).any(axis=1)
-    troubled[key[np.any([flags[lane] for lane in lanes], axis=0)]] = True
+    troubled[key[np.any([flags[lane].raised for lane in lanes], axis=0)]] = True
     for row in np.flatnonzero(troubled[key]).tolist():
         at, when = int(key[row]), int(time[row])
         for lane in lanes:
-            if flags[lane][row]:
-                made = chain.episodes.alarm(state.episodes, (at, lane), when, Evidence(), names)
+            if flags[lane].raised[row]:
+                why = flags[lane].evidence(row)
+                made = chain.episodes.alarm(state.episodes, (at, lane), when, why, names)
             else:
                 made = chain.episodes.calm(state.episodes, (at, lane), when, names)
             yield from ((row, incident) for incident in made)

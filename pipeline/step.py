@@ -24,6 +24,7 @@ from tocsin.pipeline.events import BLIND, CALM, FAILED, OUT_OF_RANGE, STALE, STU
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.judge import (
+    Flags,
     Judged,
     count_ticks,
     health_incidents,
@@ -156,7 +157,12 @@ def _judge(
         )
     verdicts = join_verdicts(parts)
     blind = chain.health.judge(state.health, key, values, verdicts.score)
-    flags = {STUCK: seen.stuck, OUT_OF_RANGE: seen.out_of_range, BLIND: blind, FAILED: failed}
+    flags = {
+        STUCK: Flags(seen.stuck, seen.stuck_channel),
+        OUT_OF_RANGE: Flags(seen.out_of_range, seen.outside_channel),
+        BLIND: Flags(blind),
+        FAILED: Flags(failed),
+    }
     happened += health_incidents(chain, state, key, time, flags, names)
     happened += _heard_again(chain, state, key, time, seen, names)
     happened.sort(key=lambda found: found[0])

@@ -87,9 +87,13 @@ class Store:
         self._where = ":memory:" if path is None else str(path)
         with self._told():
             self._db = sqlite3.connect(self._where, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._prepare()
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
 
     def __enter__(self) -> "Store":
         return self

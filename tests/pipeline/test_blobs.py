@@ -67,14 +67,14 @@ def test_any_changed_byte_is_a_state_error_that_says_where(flip: int) -> None:
     for place in range(len(whole)):
         harmed = bytearray(whole)
         harmed[place] ^= flip
-        with pytest.raises(StateError, match="^shelf 3: saved state is damaged"):
+        with pytest.raises(StateError, match=r"^shelf 3: saved state is damaged"):
             decode(bytes(harmed), "shelf 3")
 
 
 def test_any_lost_end_is_a_state_error() -> None:
     whole = encode(something())
     for size in range(len(whole)):
-        with pytest.raises(StateError, match="^here: "):
+        with pytest.raises(StateError, match=r"^here: "):
             decode(whole[:size], "here")
 
 

@@ -283,10 +283,10 @@ def test_the_reason_says_what_was_seen() -> None:
     ("lane", "reason", "level"),
     [
         (STALE, "no rows have come for longer than this series is ever silent", "warning"),
-        (STUCK, "a channel has not changed, 1 rows over 0s", "warning"),
-        (OUT_OF_RANGE, "a channel was outside its valid range, 1 rows over 0s", "warning"),
-        (LANES.index("blind"), "the detector gave no score, 1 rows over 0s", "warning"),
-        (FAILED, "the detector raised an error, 1 rows over 0s", "error"),
+        (STUCK, "a channel has not changed, 1 row", "warning"),
+        (OUT_OF_RANGE, "a channel was outside its valid range, 1 row", "warning"),
+        (LANES.index("blind"), "the detector gave no score, 1 row", "warning"),
+        (FAILED, "the detector raised an error, 1 row", "error"),
     ],
 )
 def test_health_incidents_say_what_is_wrong(lane: int, reason: str, level: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_the_blocks_of_touched_keys_are_all_that_has_changed(name: str) -> None:
     state = start(chain)
     kept = saved(chain, state)
     edges = cuts(len(stream), 60, seed=6)
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         part = stream.part(first, last)
         touched = step(chain, state, part.series, part.time, part.values).touched
         kept.shared = shared_part(state)
@@ -132,10 +133,8 @@ def test_other_settings_are_refused_by_name(name: str) -> None:
 
 
 def test_a_grid_that_is_left_out_is_refused() -> None:
-    with pytest.raises(StateError, match="^shelf: grid: "):
-        saved(CHAINS["grid"], lived(CHAINS["grid"])).restored(
-            replace(CHAINS["grid"], grid=None)
-        )
+    with pytest.raises(StateError, match=r"^shelf: grid: "):
+        saved(CHAINS["grid"], lived(CHAINS["grid"])).restored(replace(CHAINS["grid"], grid=None))
 
 
 def rest_of(chain: Chain, state: ChainState) -> tuple[FloatArray, FloatArray]:
@@ -232,7 +231,7 @@ def start_wider(self: Any, spec: Spec) -> WiderState:
     return WiderState(old.mean, old.spread, old.seen, np.empty(0))
 
 
-def upgrade(self: Any, version: int, plain: Plain) -> Plain:
+def upgrade(_self: Any, version: int, plain: Plain) -> Plain:
     seen = plain["seen"]
     assert version == 1
     assert isinstance(seen, np.ndarray)
@@ -317,7 +316,7 @@ def test_parts_that_do_not_fit_are_state_errors_that_say_what(
 def test_a_damaged_header_is_a_state_error(text: str) -> None:
     kept = saved(PLAIN, lived(PLAIN))
     kept.header = text
-    with pytest.raises(StateError, match="^shelf: the header of the saved state is damaged"):
+    with pytest.raises(StateError, match=r"^shelf: the header of the saved state is damaged"):
         kept.restored(PLAIN)
 
 

@@ -84,6 +84,15 @@ def test_a_detector_that_raises_while_learning_is_told_with_the_series_next_row(
     assert (resolved.state, resolved.rows) == ("resolved", 1)
 
 
+def test_a_stuck_channel_is_named() -> None:
+    stream = noise(200)
+    stream.values[1::3, 1][100:] = 0.5  # the second channel of s1 from second 100 on
+    opened, *_ = play(PLAIN, stream).of("stuck")
+    name = PLAIN.spec.channel_names()[1]
+    assert (opened.series, opened.channels) == ("s1", ((name, 1.0),))
+    assert opened.reason.startswith(f"{name} has not changed")
+
+
 def test_a_detector_that_loses_its_opinion_is_blind() -> None:
     stream = noise(200)
     stream.values[1::3][100:] = MUTE  # s1 from second 100 on

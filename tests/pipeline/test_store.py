@@ -1,77 +1,23 @@
-"""The store: a checkpoint is whole or not there, and a file that is no store is refused."""
+"""The store: what a checkpoint puts in comes out again, for its owner alone."""
 
 import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from oracles.pipeline_chains import PLAIN
 from oracles.runs import calm
+from oracles.stores import incident, letter, lived, save
 
 from tocsin.pipeline import snapshot
-from tocsin.pipeline.chain import ChainState, start
-from tocsin.pipeline.errors import StateError
-from tocsin.pipeline.incidents import DeadLetter, Incident
+from tocsin.pipeline.chain import start
 from tocsin.pipeline.state import same
 from tocsin.pipeline.step import step
-from tocsin.pipeline.store import SCHEMA, Checkpoint, FencedError, Store
-from tocsin.pipeline.types import NO_KEYS, IntArray
-
-
-def incident(name: str, revision: int = 1, started_at: int = 5, **others: Any) -> Incident:
-    whole = Incident(
-        id=name,
-        revision=revision,
-        state="open",
-        kind="anomaly",
-        series="pümp",
-        started_at=started_at,
-        opened_at=6,
-        ended_at=None,
-        peak_at=7,
-        score=float("nan"),
-        tail=1e-5,
-        alpha=float("inf"),
-        severity=5.0,
-        level="critical",
-        rows=2,
-        channels=(("temp", 0.75), ("flow", 0.25)),
-        reason="why",
-        rule="r",
-    )
-    return replace(whole, **others)
-
-
-def letter(position: int, index: int = 0, **others: Any) -> DeadLetter:
-    whole = DeadLetter("a", position, index, "no time", "decode", b"\x00\xff", b"key", 12)
-    return replace(whole, **others)
-
-
-def lived(ticks: int = 30) -> tuple[ChainState, IntArray]:
-    state, rows = start(PLAIN), calm(ticks)
-    return state, step(PLAIN, state, rows.series, rows.time, rows.values).touched
-
-
-def save(  # what a test does not say is as it usually is
-    store: Store,
-    position: int | None = 10,
-    *,
-    epoch: int | None = None,
-    part: str = "a",
-    lived_by: tuple[ChainState, IntArray] | None = None,
-    incidents: Sequence[Incident] = (),
-    letters: Sequence[DeadLetter] = (),
-    sinks: Sequence[str] = ("people",),
-) -> None:
-    epoch = store.claim(PLAIN, part).epoch if epoch is None else epoch
-    state, touched = lived() if lived_by is None else lived_by
-    store.checkpoint(
-        PLAIN, Checkpoint(part, epoch, position, state, touched, incidents, letters), sinks
-    )
+from tocsin.pipeline.store import FencedError, Store
+from tocsin.pipeline.types import NO_KEYS
 
 
 def test_a_new_store_knows_nothing(tmp_path: Path) -> None:
@@ -186,7 +132,9 @@ def test_a_checkpoint_writes_the_blocks_of_touched_keys_alone(
 def test_a_checkpoint_without_touched_keys_writes_no_block() -> None:
     with Store(None) as store:
         save(store, 1)
-        store._db.execute("CREATE TRIGGER no BEFORE INSERT ON blocks BEGIN SELECT RAISE(FAIL, 'x'); END")
+        store._db.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON blocks BEGIN SELECT RAISE(FAIL, 'x'); END"
+        )
         save(store, 2, lived_by=(lived()[0], NO_KEYS))
         assert store.parts() == {"a": 2}
 
@@ -256,184 +204,6 @@ def test_a_store_may_be_closed_twice() -> None:
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
         store._db.execute("SELECT 1")
-
-
-def test_a_checkpoint_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.db") as store:
-        save(store, 5, incidents=[incident("x")])
-        state, touched = lived()
-        state.scorer.mean = np.array([object()])  # cannot be saved
-        with pytest.raises(StateError, match="scorer holds"):
-            save(store, 6, lived_by=(_unsaveable(state), touched), incidents=[incident("y")])
-        assert store.parts() == {"a": 5}
-        assert [each.id for each in store.incidents()] == ["x"]
-
-
-def _unsaveable(state: ChainState) -> ChainState:
-    state.scorer = object()
-    return state
-
-
-def fill_disk(store: Store, pages: int = 0) -> None:
-    """No page more than there is."""
-    (used,) = store._db.execute("PRAGMA page_count").fetchone()
-    store._db.execute(f"PRAGMA max_page_count = {used + pages}")
-
-
-def test_a_full_disk_is_a_state_error_that_names_the_file_and_keeps_what_was(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        save(store, 5)
-        fill_disk(store)
-        with pytest.raises(StateError, match=r"s\.db: database or disk is full"):
-            save(store, 6, letters=[letter(n, value=bytes(9000)) for n in range(9)])
-        assert store.parts() == {"a": 5}
-        assert store.letters() == []
-    with Store(path) as store:
-        save(store, 6, letters=[letter(n, value=bytes(9000)) for n in range(9)])
-        assert store.parts() == {"a": 6}
-
-
-def test_a_store_goes_on_once_there_is_room_again(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.db") as store:
-        save(store, 5)
-        fill_disk(store)
-        with pytest.raises(StateError):
-            save(store, 6, letters=[letter(1, value=bytes(99_000))])
-        fill_disk(store, 10_000)
-        save(store, 6, letters=[letter(1, value=bytes(99_000))])
-        assert store.parts() == {"a": 6}
-
-
-def test_a_file_that_may_only_be_read_is_a_state_error(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.db") as store:
-        store._db.execute("PRAGMA query_only = 1")
-        with pytest.raises(StateError, match=r"s\.db: attempt to write a readonly database"):
-            store.claim(PLAIN, "a")
-
-
-@pytest.mark.parametrize("place", ["", "file/s.db", "nowhere/s.db"])
-def test_a_place_where_no_file_can_be_is_a_state_error(tmp_path: Path, place: str) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StateError, match="unable to open database file") as caught:
-        Store(tmp_path / place)
-    assert str(tmp_path / place) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "content", [b"not a database at all, but long enough to be looked at" * 40, b"SQLite format 3"]
-)
-def test_a_file_of_something_else_is_a_state_error_and_left_alone(
-    tmp_path: Path, content: bytes
-) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_bytes(content)
-    with pytest.raises(StateError, match=r"notes\.txt: file is not a database"):
-        Store(path)
-    assert path.read_bytes() == content
-
-
-def test_a_database_of_something_else_is_refused_and_gets_no_tables(tmp_path: Path) -> None:
-    path = tmp_path / "other.db"
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE meta (x)")
-    with pytest.raises(StateError, match=r"other\.db: a database of something else"):
-        Store(path)
-    tables = other.execute("SELECT name FROM sqlite_master").fetchall()
-    other.close()
-    assert tables == [("meta",)]
-
-
-@pytest.mark.parametrize("found", [str(SCHEMA + 1), "0", None])
-def test_a_store_of_another_schema_is_refused(tmp_path: Path, found: str | None) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        store._db.execute("DELETE FROM meta")
-        if found is not None:
-            store._db.execute("INSERT INTO meta VALUES ('schema', ?)", (found,))
-    with pytest.raises(StateError, match=f"store has schema {found}, this version reads {SCHEMA}"):
-        Store(path)
-
-
-def read_all(path: Path) -> str:
-    """All that a store has to say."""
-    with Store(path) as store:
-        claim = store.claim(PLAIN, "a")
-        state = None if claim.state is None else snapshot.shared_part(claim.state)
-        told = (store.incidents(), store.letters(), store.unsent("people"), store.unsent_letters())
-        return repr((claim.position, state, told, store.parts()))
-
-
-def test_a_harmed_file_is_a_state_error_or_tells_something_plain(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        save(store, 5, incidents=[incident("x"), incident("y")], letters=[letter(1), letter(2)])
-        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        store._db.execute("PRAGMA journal_mode = DELETE")
-    whole = path.read_bytes()
-    rng = np.random.default_rng(0)
-    refused = 0
-    for place in rng.integers(0, len(whole), 400).tolist():
-        harmed = bytearray(whole)
-        harmed[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(harmed)
-        try:
-            read_all(path)
-        except StateError as error:
-            refused += 1
-            assert "s.db" in str(error), place
-    assert refused > 20
-
-
-def test_a_file_that_was_cut_is_a_state_error(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        save(store, 5, incidents=[incident("x")])
-        store._db.execute("PRAGMA journal_mode = DELETE")
-    path.write_bytes(path.read_bytes()[: 3 * 4096])
-    with pytest.raises(StateError, match=r"s\.db: "):
-        read_all(path)
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "UPDATE incidents SET body = substr(body, 2)",
-        "UPDATE incidents SET body = '{}'",
-        "UPDATE incidents SET body = '[]'",
-        "UPDATE outbox SET body = 'null'",
-        "UPDATE dead_letters SET headers = '[1]'",
-        "UPDATE dead_letters SET headers = '[[\"name\", \"xyz\"]]'",
-        "UPDATE dead_letters SET headers = '{'",
-        "UPDATE parts SET header = NULL",
-        "UPDATE parts SET shared = x'00'",
-        "UPDATE blocks SET rows = substr(rows, 2)",
-        "DELETE FROM blocks",
-    ],
-)
-def test_harm_inside_the_tables_is_a_state_error_that_names_the_file(
-    tmp_path: Path, harm: str
-) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        save(store, 5, incidents=[incident("x")], letters=[letter(1)])
-        store._db.execute(harm)
-    with pytest.raises(StateError, match=r"s\.db"):
-        read_all(path)
-
-
-def test_a_claim_that_is_refused_takes_nothing_over(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
-    with Store(path) as store:
-        epoch = store.claim(PLAIN, "a").epoch
-        save(store, 5, epoch=epoch)
-        store._db.execute("UPDATE blocks SET rows = x'00'")
-        with pytest.raises(StateError):
-            store.claim(PLAIN, "a")
-        save(store, 6, epoch=epoch)
-        assert store.parts() == {"a": 6}
 
 
 def test_two_that_make_the_store_at_once_make_one(
