@@ -1,6 +1,7 @@
 """Metrics of events and ranges, slowly: sums over single rows and quarter rows."""
 
 import math
+from itertools import pairwise
 
 from oracles.metrics_runs import runs
 
@@ -27,37 +28,35 @@ def range_reward(judged, others, existence, bias, pieces):
 
 def affiliation(labels, alarms):
     """Precision and recall; all kinks lie on quarters of a row, so sums over quarters are exact."""
-    n = len(labels)
-    events = [(first, last + 1) for first, last in runs(labels)]
-    bounds = [0.0, *((a[1] + b[0]) / 2 for a, b in zip(events, events[1:], strict=False)), n]
     if not any(alarms):
         return 0.0, 0.0
-    precisions, recalls = [], []
-    for (first, last), low, high in zip(events, bounds, bounds[1:], strict=False):
-        quarters = [low + (i + 0.5) / 4 for i in range(round((high - low) * 4))]
-        raised = [x for x in quarters if alarms[int(x)]]
+    events = [(first, last + 1) for first, last in runs(labels)]
+    between = [(a[1] + b[0]) / 2 for a, b in pairwise(events)]
+    zones = list(pairwise([0.0, *between, len(labels)]))
+    parts = [_zone(alarms, e, z) for e, z in zip(events, zones, strict=True)]
+    precisions = [p for p, _ in parts if p is not None]
+    return sum(precisions) / len(precisions), sum(r for _, r in parts) / len(parts)
 
-        def off_event(x, first=first, last=last):
-            return max(first - x, x - last, 0.0)
 
-        worths = []
-        for x in raised:
-            d = off_event(x)
-            closer = (last - first) + min(d, first - low) + min(d, high - last)
-            worths.append(1.0 if d == 0 else 1 - closer / (high - low))
-        if worths:
-            precisions.append(sum(worths) / len(worths))
-        found = 0.0
-        inside = [x for x in quarters if first < x < last]
-        for y in inside:
-            if alarms[int(y)]:
-                found += 1
-            elif raised:
-                # Alarms fill whole quarters, whose edges are an eighth from their middles.
-                d = min(abs(y - x) for x in raised) - 0.125
-                found += 1 - (min(d, y - low) + min(d, high - y)) / (high - low)
-        recalls.append(found / len(inside))
-    return sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+def _zone(alarms, event, zone):
+    """Precision, None without an alarm, and recall of one zone."""
+    (first, last), (low, high) = event, zone
+    quarters = [low + (i + 0.5) / 4 for i in range(round((high - low) * 4))]
+    raised = [x for x in quarters if alarms[int(x)]]
+    if not raised:
+        return None, 0.0
+    worth = 0.0
+    for x in raised:
+        d = max(first - x, x - last, 0.0)
+        closer = (last - first) + min(d, first - low) + min(d, high - last)
+        worth += 1 - closer / (high - low) if d else 1.0
+    found = 0.0
+    inside = [x for x in quarters if first < x < last]
+    for y in inside:
+        # Alarms fill whole quarters, whose edges are an eighth from their middles.
+        d = max(0.0, min(abs(y - x) for x in raised) - 0.125)
+        found += 1 - (min(d, y - low) + min(d, high - y)) / (high - low)
+    return worth / len(raised), found / len(inside)
 
 
 def event_aupimo(labels, scores, low, high):
@@ -93,7 +92,7 @@ def incidents(labels, alarms):
     """Events caught and false incidents."""
     events = runs(labels)
     caught = sum(any(alarms[first : last + 1]) for first, last in events)
-    caught -= sum(all(alarms[a[1] : b[0] + 1]) for a, b in zip(events, events[1:], strict=False))
+    caught -= sum(all(alarms[a[1] : b[0] + 1]) for a, b in pairwise(events))
     false = sum(not any(labels[first : last + 1]) for first, last in runs(alarms))
     return caught, false
 

@@ -1,5 +1,7 @@
 """PATE, slowly: each row's weight at each threshold, for each pair of buffers."""
 
+from itertools import pairwise
+
 import numpy as np
 from oracles.metrics_runs import runs
 
@@ -7,7 +9,8 @@ from oracles.metrics_runs import runs
 def weights(labels, early, late):
     """For each row: 1 in events, its weight in a buffer, 0 outside; and the event of a pre-zone."""
     events, n = runs(labels), len(labels)
-    weight, owner, before = [float(label) for label in labels], [None] * n, -1
+    weight, before = [float(label) for label in labels], -1
+    owner: list[int | None] = [None] * n
     for k, (first, last) in enumerate(events):
         middle = (first + last) / 2
         start = max(0, first - early, before + 1)
@@ -39,7 +42,7 @@ def precision_recall(labels, alarms, early, late):
     events = runs(labels)
     hit = [any(alarms[first : last + 1]) for first, last in events]
     true = sum(
-        weight[t] for t, alarm in enumerate(alarms) if alarm and (owner[t] is None or hit[owner[t]])
+        weight[t] for t, alarm in enumerate(alarms) if alarm and ((k := owner[t]) is None or hit[k])
     )
     missed = sum(missed_cost(alarms[first : last + 1]) for first, last in events)
     raised = sum(alarms)
@@ -70,7 +73,7 @@ def pate(labels, scores, pairs):
     areas = []
     for early, late in pairs:
         points = [(0.0, 1.0), *curve(labels, scores, early, late)]
-        steps = zip(points, points[1:], strict=False)
+        steps = pairwise(points)
         areas.append(sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in steps))
     return sum(areas) / len(areas)
 
@@ -79,7 +82,7 @@ def pate_step(labels, scores, pairs):
     areas = []
     for early, late in pairs:
         points = [(0.0, 0.0), *curve(labels, scores, early, late)]
-        steps = zip(points, points[1:], strict=False)
+        steps = pairwise(points)
         areas.append(sum((b[0] - a[0]) * b[1] for a, b in steps))
     return sum(areas) / len(areas)
 

@@ -15,7 +15,8 @@ def auc_roc(labels, scores):
 def counts(labels, alarms):
     """True positives, false positives, false negatives, true negatives."""
     pairs = list(zip(map(bool, labels), map(bool, alarms), strict=True))
-    return tuple(pairs.count(pair) for pair in [(1, 1), (0, 1), (1, 0), (0, 0)])
+    kinds = [(True, True), (False, True), (True, False), (False, False)]
+    return tuple(pairs.count(kind) for kind in kinds)
 
 
 def at_every_threshold(labels, scores):

@@ -1,6 +1,7 @@
 """VUS, slowly: for each width and threshold, the soft labels and sums over all rows."""
 
 import math
+from itertools import pairwise
 
 from oracles.metrics_runs import runs
 
@@ -53,7 +54,7 @@ def areas(labels, scores, width):
         pr += (recall - recall_before) * true / sum(alarms)
         recall_before = recall
     points.append((1.0, 1.0))
-    roc = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(points, points[1:], strict=False))
+    roc = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))
     return roc, pr
 
 
