@@ -246,7 +246,9 @@ class _Loop:
         for part in self._parts.values():
             if len(part.state.keys):
                 silent_ns = round((time.monotonic() - part.heard_s) * 1e9)
-                self._note(part, idle(self.chain, part.state, part.state.clock + silent_ns), None)
+                self._note(
+                    part, idle(self.chain, part.state, part.state.order.clock + silent_ns), None
+                )
 
 
 def _refused_letters(reading: Reading, outcome: Outcome) -> list[DeadLetter]:

@@ -33,7 +33,7 @@ from tocsin.pipeline.judge import (
     silences,
 )
 from tocsin.pipeline.order import NEVER, tick_starts
-from tocsin.pipeline.types import Batch, FloatArray, IntArray
+from tocsin.pipeline.types import NO_KEYS, Batch, FloatArray, IntArray
 
 Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
 
@@ -104,13 +104,25 @@ def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
     return Outcome(verdicts, incidents, [], touched)
 
 
-def idle(chain: Chain, state: ChainState, now: int) -> Outcome:
-    """Nothing has come and the partition's clock would read `now`: series silent for too long.
+def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Outcome:
+    """Nothing has come, and the clock that `state.order.clock` tells would by now read `now`.
 
-    The incident is the one that the next row would have shown, under the same id.
+    Rows that have waited for the allowed lateness are judged, since none may come before them any
+    more. Series that are silent for too long are told; the incident is the one that the next row
+    would have shown, under the same id.
     """
-    incidents = _sweep(chain, state, now, naming(chain, state), idle=True)
-    return Outcome(join_verdicts([]), incidents, [], _touched(state, (), incidents))
+    waiting = len(state.order.wait_key) > 0
+    if waiting and now - state.order.clock < chain.order.lateness_ns:
+        return Outcome(join_verdicts([]), [], [], NO_KEYS)
+    held = state.held.key
+    ordered = chain.order.drain(state.order)
+    rows = ordered.key, ordered.time, ordered.values
+    if chain.grid is not None and not isinstance(state.grid, NoState):
+        rows = chain.grid.advance(state.grid, *rows)
+    verdicts, incidents = _judge(chain, state, rows, fast=fast)
+    incidents += _sweep(chain, state, now, naming(chain, state), idle=True)
+    touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
+    return Outcome(verdicts, incidents, [], touched)
 
 
 def _judge(

@@ -133,7 +133,8 @@ class Store:
             where = f"{self._where}, partition {part}"
             rows = self._db.execute("SELECT block, rows FROM blocks WHERE part = ?", (part,))
             blocks = {number: decode(data, where) for number, data in rows}
-        state = restore(chain, saved_header, decode(shared, where), blocks, where)
+            # Inside the transaction: a state that is refused fences nobody off.
+            state = restore(chain, saved_header, decode(shared, where), blocks, where)
         return Claim(epoch + 1, position, state)
 
     def checkpoint(self, chain: Chain, checkpoint: Checkpoint, sinks: Sequence[str]) -> None:

@@ -63,8 +63,8 @@ def detect(
 
     `frame` has a row a time: the time is the column `time`, the index, or guessed (see
     `tocsin.history.frames`); the column `key`, if named, tells several series apart; all other
-    columns are channels and must be numbers. NaN and infinities are missing. Rows may stand in any order and
-    are judged in that of time; a second row of one time is refused and has NaN.
+    columns are channels and must be numbers. NaN and infinities are missing. Rows may stand in any
+    order and are judged in that of time; a second row of one time is refused and has NaN.
 
     `detector` is a name that `tocsin list detectors` shows, a scorer, or "auto": a plain choice by
     the number of channels. `settings` are the detector's own, and `budget` ("2/week": false alarms

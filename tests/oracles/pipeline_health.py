@@ -62,10 +62,8 @@ def seen(
         else:
             limit = rule.stale_after_ns or math.nan
         missed = number - series.place - 1
-        if missed * len(times) > 3 * number:  # passed over for three of its usual turns
-            now = max(clock, at)
-        else:
-            now = at
+        passed_over = missed * len(times) > 3 * number  # for three of its usual turns
+        now = max(clock, at) if passed_over else at
         silent = bool(times) and now - times[-1] > limit
         clock, series.place = max(clock, at), number
         times.append(at)

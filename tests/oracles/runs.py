@@ -121,7 +121,8 @@ def expected(parts: Mapping[str, Sequence[Item]], chain: Chain = CHAIN) -> tuple
                     chain, state, [item.series], np.array([item.time]), frame, fast=False
                 )
                 incidents += outcome.incidents
-                dead |= {(part, place, 0): item.raw for _ in outcome.refused}
+                if outcome.refused:
+                    dead[part, place, 0] = item.raw
         incidents += close(chain, state, fast=False).incidents
     return told(incidents), dead
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from oracles.runs import CHAIN, ONCE, Scripted, World, expected, readings, trouble
 
-from tocsin.connectors.memory import Poison, Row
+from tocsin.connectors.memory import Item, Row
 from tocsin.pipeline.ports import Desk, Reading
 from tocsin.pipeline.store import Store
 
 ROWS = trouble(1)
 
 
-def world(folder: Path, **parts: Sequence[Row | Poison]) -> World:
+def world(folder: Path, **parts: Sequence[Item]) -> World:
     return World(folder / "store.db", parts or {"a": ROWS})
 
 
@@ -94,7 +94,7 @@ def test_parts_that_nobody_has_may_be_released_and_dropped(tmp_path: Path) -> No
 
 
 def test_state_behind_what_the_broker_holds_starts_afresh_from_there(tmp_path: Path) -> None:
-    rows = trouble(5, ticks=180)
+    rows = trouble(5, ticks=200, warm=120)
     one = world(tmp_path, a=rows)
     one.run(source=_upto(rows, 40))
     one.committed["a"] = 100
@@ -109,7 +109,7 @@ def test_state_behind_what_the_broker_holds_starts_afresh_from_there(tmp_path: P
     assert saved(one.path) == {"a": len(rows)}
 
 
-def _upto(rows: Sequence[Row | Poison], last: int) -> Scripted:
+def _upto(rows: Sequence[Item], last: int) -> Scripted:
     def script(desk: Desk) -> Iterator[Reading]:
         yield from readings("a", rows, desk.claim("a") or 0, last)
 

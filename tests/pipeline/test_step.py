@@ -323,3 +323,17 @@ def test_closing_touches_what_it_learns() -> None:
     state = start(PLAIN)
     step(PLAIN, state, stream.series, stream.time, stream.values)
     assert close(PLAIN, state).touched.tolist() == [0, 1, 2]
+
+
+def test_rows_that_waited_long_enough_are_judged_as_they_would_have_been() -> None:
+    chain = replace(PLAIN, order=Order(lateness_ns=5 * SECOND))
+    stream = noise(100)
+    whole = play(chain, stream)
+    state = start(chain)
+    told = step(chain, state, stream.series, stream.time, stream.values)
+    assert len(told.verdicts) < len(stream)
+    early = idle(chain, state, 99 * SECOND + 4 * SECOND)
+    assert len(early.verdicts) == len(early.touched) == 0
+    late = idle(chain, state, 99 * SECOND + 5 * SECOND)
+    assert len(told.verdicts) + len(late.verdicts) == len(stream)
+    np.testing.assert_array_equal(late.verdicts.tail, whole.verdicts.tail[-len(late.verdicts) :])
