@@ -252,7 +252,7 @@ class Episodes:
     def _channels(
         self, state: EpisodesState, at: tuple[int, int], channels: tuple[str, ...]
     ) -> tuple[tuple[str, float], ...]:
-        """The most blamed channels, or positions of a frame, with their share."""
+        """The most blamed channels, or the part of a frame, with their share."""
         blame = state.blame[at[0]]
         if at[1] != ANOMALY:
             place = int(state.channel[at])
@@ -263,9 +263,11 @@ class Episodes:
         total = float(flat.sum())
         if not total > 0:
             return ()
+        if not channels:
+            return (_region(blame),)
         top = np.argsort(-flat, kind="stable")[:_MOST_CHANNELS]
         return tuple(
-            (_place_name(int(place), blame.shape, channels), round(float(flat[place]) / total, 4))
+            (channels[place], round(float(flat[place]) / total, 4))
             for place in top
             if flat[place] > 0
         )
@@ -300,6 +302,15 @@ def _shares(blame: FloatArray) -> FloatArray:
     part = (blame == largest).astype(float) if math.isinf(largest) else blame / largest
     shares: FloatArray = part / part.sum()
     return shares
+
+
+def _region(blame: FloatArray) -> tuple[str, float]:
+    """The box around the pixels with at least half the largest blame, and its share of it all."""
+    frame = blame if blame.ndim == 2 else blame.sum(axis=tuple(range(2, blame.ndim)))
+    rows, columns = np.nonzero(frame >= frame.max() / 2)
+    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+    share = float(frame[top : bottom + 1, left : right + 1].sum() / frame.sum())
+    return f"rows {top}-{bottom}, columns {left}-{right}", round(share, 4)
 
 
 def _place_name(place: int, shape: tuple[int, ...], channels: tuple[str, ...]) -> str:

@@ -17,7 +17,8 @@ class Incident:
     Times are nanoseconds since 1970 in UTC. `tail` is the smallest tail probability seen, `score`
     the raw score there and `peak_at` its time; they are NaN and 0 for health kinds, which have no
     score. `severity` is -log10(tail). `channels` are the blamed channels with their share of the
-    blame, largest first. `asks` is what a person is asked to decide, or "".
+    blame, largest first; of frames, the box of pixels that is blamed most. `asks` is what a
+    person is asked to decide, or "".
     """
 
     id: str

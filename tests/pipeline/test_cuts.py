@@ -93,9 +93,7 @@ def test_images_go_through_the_same_chain() -> None:
     expect_same(whole, play(chain, stream, cuts(len(stream), 20, seed=7), fast=False))
     named = [name for each in whole.of("anomaly") for name, _ in each.channels]
     assert named
-    assert all(
-        name in {f"{row},{column}" for row in range(3) for column in range(4)} for name in named
-    )
+    assert all(name.startswith("rows ") for name in named)
 
 
 @pytest.mark.parametrize("name", CHAINS)

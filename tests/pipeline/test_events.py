@@ -261,13 +261,14 @@ def test_blame_starts_anew_with_each_incident() -> None:
         list(ONE.calm(state, (0, ANOMALY), time + 1, NAMES))
 
 
-def test_the_most_blamed_pixels_are_told_by_their_place() -> None:
-    state = started(ONE, (2, 4))
-    blame = np.arange(8.0).reshape(2, 4)
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_the_most_blamed_part_of_a_frame_is_told_by_its_box(colours: tuple[int, ...]) -> None:
+    state = started(ONE, (4, 5, *colours))
+    blame = np.ones((4, 5, *colours))
+    blame[1:3, 2:5] = 9.0
     names = Naming(["camera"], (), "r1")
-    why = evidence(1e-4, blame=blame)
-    (opened,) = ONE.alarm(state, (0, ANOMALY), 0, why, names)
-    assert [name for name, _ in opened.channels] == ["1,3", "1,2", "1,1", "1,0", "0,3"]
+    (opened,) = ONE.alarm(state, (0, ANOMALY), 0, evidence(1e-4, blame=blame), names)
+    assert opened.channels == (("rows 1-2, columns 2-4", round(54 / 68, 4)),)
 
 
 def test_the_reason_says_what_was_seen() -> None:
