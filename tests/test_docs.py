@@ -7,11 +7,11 @@ A fenced block names its language. An HTML comment just above it may say:
   for reading;
 - `not run: why`: nothing is done;
 - `file: name`: the block is written to that file, for the blocks after it;
-- `exits 78`: the last command of the block must end so;
-- `needs kafka`: the block is run where there is a broker; `KAFKA` holds its address.
+- `exits 78`: the last command of the block must end so.
 
 The blocks of a page run in order, in one fresh folder; its `python` blocks share their names. A
-block inside an HTML comment is run and not shown.
+block inside an HTML comment is run and not shown. The Kafka quick start has a test of its own,
+`test_kafka_quick_start.py`.
 """
 
 import json
@@ -139,11 +139,9 @@ def validate(block: Block, folder: Path, environment: dict[str, str]) -> None:
     shell(command, folder, filled)
 
 
-def run_block(block: Block, folder: Path, names: dict[str, Any], broker: str | None) -> None:
+def run_block(block: Block, folder: Path, names: dict[str, Any]) -> None:
     """Do with one block what its language and note ask for."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
-    if broker is not None:
-        environment["KAFKA"] = broker
     if (name := block.told("file:")) is not None:
         (folder / name).write_text(block.text, encoding="utf-8")
     if block.language == "python":
@@ -156,20 +154,15 @@ def run_block(block: Block, folder: Path, names: dict[str, Any], broker: str | N
         validate(block, folder, environment)
 
 
-def run_page(path: Path, folder: Path, broker: str | None) -> None:
+def run_page(path: Path, folder: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in page_blocks(path):
-        skipped = block.told("needs kafka") is not None and broker is None
-        if block.told("not run") is None and not skipped:
-            run_block(block, folder, names, broker)
+        if block.told("not run") is None:
+            run_block(block, folder, names)
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def needs_kafka(path: Path) -> bool:
-    return path.is_file() and any(b.told("needs kafka") is not None for b in page_blocks(path))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -177,22 +170,12 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     assert [why for block in page_blocks(page) if (why := cannot_run(block))] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not needs_kafka(page)], ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path, broker=None)
-
-
-@pytest.mark.kafka
-@pytest.mark.parametrize("page", [page for page in PAGES if needs_kafka(page)], ids=name_of)
-def test_the_examples_of_a_page_with_kafka_run(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KAFKA", broker.address)
-    run_page(page, tmp_path, broker=broker.address)
+    run_page(page, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -280,10 +263,10 @@ def test_a_block_that_would_slip_through_is_named(language: str, text: str, note
 def test_a_failing_example_fails(tmp_path: Path) -> None:
     block = Block("page", 1, "console", "$ tocsin no-such-command\n", "")
     with pytest.raises(AssertionError, match="no-such-command"):
-        run_block(block, tmp_path, {}, None)
+        run_block(block, tmp_path, {})
 
 
 def test_a_wrong_configuration_fails(tmp_path: Path) -> None:
     block = Block("page", 1, "yaml", "version: 1\nno_such_key: 1\n", "")
     with pytest.raises(AssertionError, match="no_such_key"):
-        run_block(block, tmp_path, {}, None)
+        run_block(block, tmp_path, {})

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def modules() -> set[str]:
     """Every module of the tree by the path it has in a wheel."""
-    own = {f"tocsin/{path.name}" for path in (ROOT / "tocsin").glob("*.py")}
+    own = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tocsin").rglob("*.py")}
     mapped = (path for folder in MAPPED for path in (ROOT / folder).rglob("*.py"))
     return own | {f"tocsin/{path.relative_to(ROOT).as_posix()}" for path in mapped}
 
