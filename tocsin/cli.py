@@ -156,6 +156,19 @@ def score(  # noqa: PLR0913, PLR0917 - the options of a command
 
 
 @app.command()
+def evaluate(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="CSV with a column score.")],
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="CSV with a column label.")],
+    window: Annotated[int, typer.Option(min=0, help="Rows around an event to allow for.")] = 100,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Measure scores against labels."""
+    from tocsin.commands import evaluating  # noqa: PLC0415 - keeps --help light
+
+    evaluating.evaluate(scores, labels, window, as_json=as_json)
+
+
+@app.command()
 def replay(
     config: ConfigPath,
     file: Annotated[Path, typer.Option("--input", help="The rows, instead of the source's.")],
