@@ -2,11 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from tocsin.pipeline.errors import SinkError
+
+Name = TypeVar("Name")
 
 _CHUNK = 1 << 20
 
@@ -74,6 +77,58 @@ class AppendFile:
 
     def _trouble(self, error: OSError) -> SinkError:
         return SinkError(f"{self.path} cannot be written: {error.strerror}")
+
+
+@dataclass(slots=True)
+class OnceFile(Generic[Name]):
+    """An append-only file in which each name has one line; a repeat changes nothing.
+
+    `name_of` reads the name back from a line, and raises KeyError, TypeError or ValueError for a
+    line that is none of `what` ("incident"), which becomes a SinkError. The names that are there
+    are read on first use, and again after a write that failed, as some of it may have got through.
+    """
+
+    path: Path
+    what: str
+    name_of: Callable[[bytes], Name]
+    _file: AppendFile = field(init=False)
+    _held: set[Name] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._file = AppendFile(self.path)
+
+    def add(self, lines: Mapping[Name, Callable[[], bytes]]) -> None:
+        """Append the lines whose names are not there yet; the others are not even made."""
+        held = self._held if self._held is not None else self._read_back()
+        new = {name: line for name, line in lines.items() if name not in held}
+        if not new:
+            return
+        made = [line() for line in new.values()]
+        try:
+            self._file.append(made)
+        except SinkError:
+            self.close()
+            raise
+        held.update(new)
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        self._file.close()
+        self._held = None
+
+    def _read_back(self) -> set[Name]:
+        held = set()
+        for number, line in enumerate(self._file.lines(), 1):
+            try:
+                held.add(self.name_of(line))
+            except (KeyError, TypeError, ValueError) as error:
+                self._file.close()
+                raise SinkError(
+                    f"{self.path}, line {number}, is no {self.what}; wanted a new file or one of "
+                    f"{self.what}s"
+                ) from error
+        self._held = held
+        return held
 
 
 def _write_all(handle: int, data: bytes) -> None:

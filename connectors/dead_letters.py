@@ -4,13 +4,14 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from tocsin.connectors.append_file import AppendFile
-from tocsin.pipeline.errors import SinkError, SourceError
+from tocsin.connectors.append_file import OnceFile
+from tocsin.pipeline.errors import SourceError
 from tocsin.pipeline.incidents import DeadLetter
 
 _PARTITION = re.compile(r"(.+)/(\d+)", re.DOTALL)
@@ -33,43 +34,16 @@ class JsonLinesDeadLetters:
     """
 
     path: Path
-    _file: AppendFile = field(init=False)
-    _held: set[_Name] | None = field(default=None, init=False)
+    _file: OnceFile[_Name] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._file = AppendFile(self.path)
+        self._file = OnceFile(self.path, "dead letter", _name_in)
 
     def send(self, letters: Sequence[DeadLetter]) -> None:
-        held = self._held if self._held is not None else self._read_back()
-        new = {_name(letter): letter for letter in letters if _name(letter) not in held}
-        if new:
-            self._append([orjson.dumps(to_json(letter)) for letter in new.values()])
-            held.update(new)
+        self._file.add({_name(letter): partial(_line, letter) for letter in letters})
 
     def close(self) -> None:
         self._file.close()
-        self._held = None
-
-    def _append(self, lines: Sequence[bytes]) -> None:
-        try:
-            self._file.append(lines)
-        except SinkError:
-            self.close()  # what is in the file now is read back before the next try
-            raise
-
-    def _read_back(self) -> set[_Name]:
-        held = set()
-        for number, line in enumerate(self._file.lines(), 1):
-            try:
-                held.add(_name(from_json(orjson.loads(line))))
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                self._file.close()
-                raise SinkError(
-                    f"{self.path}, line {number}, is no dead letter; wanted a new file or one of "
-                    f"dead letters"
-                ) from error
-        self._held = held
-        return held
 
 
 def read_dead_letters(path: Path) -> Iterator[DeadLetter]:
@@ -131,6 +105,14 @@ def _read_line(path: Path, number: int, line: bytes) -> DeadLetter:
         return from_json(orjson.loads(line))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise SourceError(f"{path}, line {number}, is no dead letter") from error
+
+
+def _line(letter: DeadLetter) -> bytes:
+    return orjson.dumps(to_json(letter))
+
+
+def _name_in(line: bytes) -> _Name:
+    return _name(from_json(orjson.loads(line)))
 
 
 def _name(letter: DeadLetter) -> _Name:

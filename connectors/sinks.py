@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import orjson
 
-from tocsin.connectors.append_file import AppendFile
+from tocsin.connectors.append_file import OnceFile
 from tocsin.pipeline.errors import SinkError
 from tocsin.pipeline.incidents import Incident, iso
 
@@ -51,44 +52,16 @@ class JsonLinesSink:
     """
 
     path: Path
-    _file: AppendFile = field(init=False)
-    _held: set[tuple[str, int]] | None = field(default=None, init=False)
+    _file: OnceFile[tuple[str, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._file = AppendFile(self.path)
+        self._file = OnceFile(self.path, "incident", _revision_in)
 
     def send(self, incidents: Sequence[Incident]) -> None:
-        held = self._held if self._held is not None else self._read_back()
-        new = {(i.id, i.revision): i for i in incidents if (i.id, i.revision) not in held}
-        if new:
-            self._append([orjson.dumps(incident.to_json()) for incident in new.values()])
-            held.update(new)
+        self._file.add({(each.id, each.revision): partial(_line, each) for each in incidents})
 
     def close(self) -> None:
         self._file.close()
-        self._held = None
-
-    def _append(self, lines: Sequence[bytes]) -> None:
-        try:
-            self._file.append(lines)
-        except SinkError:
-            self.close()  # what is in the file now is read back before the next try
-            raise
-
-    def _read_back(self) -> set[tuple[str, int]]:
-        held = set()
-        for number, line in enumerate(self._file.lines(), 1):
-            try:
-                found = orjson.loads(line)
-                held.add((str(found["id"]), int(found["revision"])))
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-                self._file.close()
-                raise SinkError(
-                    f"{self.path}, line {number}, is no incident; wanted a new file or one of "
-                    f"incidents"
-                ) from error
-        self._held = held
-        return held
 
 
 def in_words(incident: Incident) -> str:
@@ -107,6 +80,15 @@ def in_words(incident: Incident) -> str:
         parts.append(f"lasted {(incident.ended_at - incident.started_at) / _MINUTE:.4g} min")
     parts += [_plain(text) for text in (incident.reason, incident.asks) if text]
     return f"{', '.join(parts)}  [{incident.id} r{incident.revision}]"
+
+
+def _line(incident: Incident) -> bytes:
+    return orjson.dumps(incident.to_json())
+
+
+def _revision_in(line: bytes) -> tuple[str, int]:
+    found = orjson.loads(line)
+    return str(found["id"]), int(found["revision"])
 
 
 def _plain(text: str) -> str:

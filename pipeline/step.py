@@ -32,7 +32,7 @@ from tocsin.pipeline.judge import (
     learn_tick,
     silences,
 )
-from tocsin.pipeline.order import NEVER, tick_starts
+from tocsin.pipeline.order import NEVER, Ordered, tick_starts
 from tocsin.pipeline.types import NO_KEYS, Batch, FloatArray, IntArray
 
 Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
@@ -88,17 +88,13 @@ def step(
 def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
     """The input has ended: judge what waits, close the open tick. Incidents stay as they are."""
     ordered = chain.order.drain(state.order)
-    rows = ordered.key, ordered.time, ordered.values
+    key, time, values = _on_grid(chain, state, ordered)
     if chain.grid is not None and not isinstance(state.grid, NoState):
-        first = chain.grid.advance(state.grid, *rows)
         last = chain.grid.drain(state.grid, len(state.keys))
-        rows = (
-            np.concatenate((first[0], last[0])),
-            np.concatenate((first[1], last[1])),
-            np.concatenate((first[2], last[2])),
-        )
+        key, time = np.concatenate((key, last[0])), np.concatenate((time, last[1]))
+        values = np.concatenate((values, last[2]))
     held = state.held.key
-    verdicts, incidents = _judge(chain, state, rows, fast=fast)
+    verdicts, incidents = _judge(chain, state, (key, time, values), fast=fast)
     _close_open_tick(chain, state)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, [], touched)
@@ -116,13 +112,21 @@ def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Out
         return Outcome(join_verdicts([]), [], [], NO_KEYS)
     held = state.held.key
     ordered = chain.order.drain(state.order)
-    rows = ordered.key, ordered.time, ordered.values
-    if chain.grid is not None and not isinstance(state.grid, NoState):
-        rows = chain.grid.advance(state.grid, *rows)
+    rows = _on_grid(chain, state, ordered)
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
     incidents += _sweep(chain, state, now, naming(chain, state), idle=True)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, [], touched)
+
+
+def _on_grid(
+    chain: Chain, state: ChainState, ordered: Ordered
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """The rows as they are, or the steps of the grid that they finish."""
+    rows = ordered.key, ordered.time, ordered.values
+    if chain.grid is None or isinstance(state.grid, NoState):
+        return rows
+    return chain.grid.advance(state.grid, *rows)
 
 
 def _judge(
