@@ -1,0 +1,1 @@
+"""Detectors side by side over many series."""
