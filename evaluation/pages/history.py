@@ -1,31 +1,26 @@
 """One HTML file of what happened, to open anywhere without a network."""
 
-import html
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
-
-from tocsin.evaluation.page_figure import CHANNELS, figure
-from tocsin.evaluation.page_script import SCRIPT
-from tocsin.evaluation.page_style import STYLE
+from tocsin.evaluation.pages.curves import CHANNELS
+from tocsin.evaluation.pages.figure import figure
+from tocsin.evaluation.pages.frame import NO_SCRIPT, THEME_BUTTON, document, embedded, safe
+from tocsin.evaluation.pages.script import SCRIPT
+from tocsin.evaluation.pages.style import STYLE
+from tocsin.evaluation.pages.table import table_card
 from tocsin.evaluation.palette import GREY, LEVEL_COLOURS
 from tocsin.evaluation.panel import Panel, extent, most_interesting, span
 from tocsin.evaluation.saving import save
 from tocsin.evaluation.table import Table
-from tocsin.evaluation.wording import duration, moment, number, plain, plural
+from tocsin.evaluation.wording import duration, moment, number, plural
 from tocsin.pipeline.incidents import Incident
 
 MOST_SERIES = 60
 MOST_INCIDENTS = 1000
 ALL_POINTS = 1_000_000  # on the whole page, about 30 bytes each
 FEWEST_POINTS, MOST_POINTS = 400, 4000  # a curve
-
-# The browser is told to fetch nothing and to run what stands in the file only.
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +56,8 @@ def _document(panels: Sequence[Panel], shown: Sequence[Panel], title: str, summa
             "</section>",
         )
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_safe(title)}</title>
-<link rel="icon" href="data:,">
-<style>{STYLE}</style>
-</head>
-<body>
-{body}
-<script type="application/json" id="figures">{_figures(shown)}</script>
-<script>{get_plotlyjs()}</script>
-<script>{SCRIPT}</script>
-</body>
-</html>
-"""
+    data = {"figures": _figures(shown)}
+    return document(title, body, data, style=STYLE, script=SCRIPT)
 
 
 def _header(panels: Sequence[Panel], title: str, summary: Summary) -> str:
@@ -87,33 +66,12 @@ def _header(panels: Sequence[Panel], title: str, summary: Summary) -> str:
     told = f"{plural(len(panels), 'series')}, {plural(incidents, 'incident')}."
     if panels:
         told += f" {moment(first)} to {moment(last)} UTC, {duration(last - first)}."
-    tables = "".join(_table(table) for table in summary.tables)
+    tables = "".join(table_card(table) for table in summary.tables)
     return (
-        f"<header><div><h1>{_safe(title)}</h1><p>{told}</p>"
-        f"<p>{_safe(summary.text, 2000)}</p></div>"
-        '<button id="theme" type="button">Light / dark</button></header>\n'
-        "<noscript><p>The plots need JavaScript; the tables do not.</p></noscript>\n"
+        f"<header><div><h1>{safe(title)}</h1><p>{told}</p>"
+        f"<p>{safe(summary.text, 2000)}</p></div>"
+        f"{THEME_BUTTON}</header>\n{NO_SCRIPT}\n"
         f'<div class="tables">{tables}</div>'
-    )
-
-
-def _table(table: Table) -> str:
-    marks = [
-        ' class="number"' if column in table.numbers else "" for column in range(len(table.head))
-    ]
-    head = "".join(
-        f"<th{mark}>{_safe(cell)}</th>" for mark, cell in zip(marks, table.head, strict=True)
-    )
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td{mark}>{_safe(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
-        + "</tr>"
-        for row in table.rows
-    )
-    note = f"<p>{_safe(table.note)}</p>" if table.note else ""
-    return (
-        f'<div class="card"><h3>{_safe(table.title)}</h3><div class="tall"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}</div>"
     )
 
 
@@ -155,12 +113,12 @@ def _incident(incident: Incident, place: int | None, last: int) -> str:
     cells = (
         ("time", opened),
         ("time", ended),
-        ("wrap", _safe(incident.series)),
+        ("wrap", safe(incident.series)),
         ("time", incident.kind.replace("_", " ")),
         ("time", _chip(incident.level, LEVEL_COLOURS[incident.level])),
         ("number", number(incident.severity)),
-        ("wrap", _safe(channels)),
-        ("reason", _safe(incident.reason, 1000)),
+        ("wrap", safe(channels)),
+        ("reason", safe(incident.reason, 1000)),
     )
     return "<tr>" + "".join(f'<td class="{mark}">{cell}</td>' for mark, cell in cells) + "</tr>"
 
@@ -193,7 +151,7 @@ def _block(panel: Panel, place: int) -> str:
     hidden = len(panel.channels) - CHANNELS
     more = f"; the {CHANNELS} most blamed channels, +{hidden} more" if hidden > 0 else ""
     return (
-        f'<article class="card series" id="series-{place}"><h3>{_safe(panel.series)}</h3>'
+        f'<article class="card series" id="series-{place}"><h3>{safe(panel.series)}</h3>'
         f'<p>{told}{more}. <a href="#incidents">All incidents</a></p><div class="plot"></div>'
         "</article>"
     )
@@ -204,10 +162,4 @@ def _figures(shown: Sequence[Panel]) -> str:
     curves = sum(min(len(panel.channels), CHANNELS) + 3 for panel in shown)
     points = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // max(curves, 1)))
     ends = span(shown)
-    drawings = [figure(panel, ends, points) for panel in shown]
-    text = json.dumps(drawings, cls=PlotlyJSONEncoder, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _safe(text: str, most: int = 200) -> str:
-    return html.escape(plain(text, most))
+    return embedded([figure(panel, ends, points) for panel in shown])

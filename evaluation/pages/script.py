@@ -1,26 +1,20 @@
 """The script of the page: draws plots as they come into view and keeps their zoom together."""
 
-SCRIPT = """
+# What every page needs: colours from the style sheet, and a button for light and dark. A script
+# that follows defines `repaint`, which is called when the scheme has changed.
+SHARED = """
 "use strict";
 const root = document.documentElement;
-const plots = [...document.querySelectorAll(".plot")];
-const figures = JSON.parse(document.getElementById("figures").textContent);
-const drawn = new Set();
-const whole = figures.length ? figures[0].layout.xaxis.range.slice() : null;
-let range = whole;
-let following = false;
-
 const colour = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
 
 function paintLayout(layout) {
   layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
   layout.font = { color: colour("ink"), size: 12 };
   layout.hoverlabel = { bgcolor: colour("card"), font: { color: colour("ink") } };
-  for (const name of ["xaxis", "yaxis", "yaxis2", "yaxis3", "yaxis4"]) {
+  for (const name of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
     layout[name].gridcolor = colour("grid");
     layout[name].linecolor = layout[name].tickcolor = colour("rule");
   }
-  layout.yaxis.showgrid = false;
 }
 
 function paint(figure) {
@@ -30,6 +24,25 @@ function paint(figure) {
     if (trace.marker) trace.marker.color = colour(trace.meta);
   }
 }
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+dark.addEventListener("change", () => repaint());
+document.getElementById("theme").addEventListener("click", () => {
+  const now = root.dataset.theme || (dark.matches ? "dark" : "light");
+  root.dataset.theme = now === "dark" ? "light" : "dark";
+  repaint();
+});
+"""
+
+SCRIPT = (
+    SHARED
+    + """
+const plots = [...document.querySelectorAll(".plot")];
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const drawn = new Set();
+const whole = figures.length ? figures[0].layout.xaxis.range.slice() : null;
+let range = whole;
+let following = false;
 
 function show(plot) {
   const figure = figures[plots.indexOf(plot)];
@@ -77,11 +90,5 @@ document.addEventListener("click", (event) => {
 document.getElementById("reset").addEventListener("click", () => whole && zoom(whole));
 
 function repaint() { for (const plot of drawn) show(plot); }
-const dark = matchMedia("(prefers-color-scheme: dark)");
-dark.addEventListener("change", repaint);
-document.getElementById("theme").addEventListener("click", () => {
-  const now = root.dataset.theme || (dark.matches ? "dark" : "light");
-  root.dataset.theme = now === "dark" ? "light" : "dark";
-  repaint();
-});
 """
+)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
-from tocsin.evaluation.page import MOST_POINTS, MOST_SERIES, Summary, render
+from tocsin.evaluation.pages.history import MOST_POINTS, MOST_SERIES, Summary, render
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.evaluation.table import Table
 from tocsin.pipeline.errors import SinkError

@@ -1,0 +1,1 @@
+"""What the HTML pages share, and the page of one run."""

@@ -1,0 +1,176 @@
+"""The parts that every plot of a series is put together from: curves, bars, bands and axes."""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tocsin.evaluation.downsample import lone, thin, within_reach
+from tocsin.evaluation.palette import GREY
+from tocsin.evaluation.panel import Panel, blamed_first, standardise, surprise, warmup
+from tocsin.evaluation.wording import plain
+from tocsin.pipeline.types import FloatArray, IntArray
+
+CHANNELS = 8
+MOST_SHADES = 300  # shaded spans of a kind in one plot
+HEIGHT = 640  # pixels
+
+Json = dict[str, Any]
+Span = tuple[int, int]
+
+
+def layout(panel: Panel, ends: Span, lane: str) -> Json:
+    """Four plots over one time axis: lanes, signals, raw score, tail; `ends` in nanoseconds.
+
+    `lane` names the lower of the two lanes, which is shown where something is known to have gone
+    wrong; the upper one holds the incidents.
+    """
+    signal = "signal" if len(panel.channels) == 1 else "signals (standardised)"
+    margin = (ends[1] - ends[0]) // 200  # so that the first and last row are seen
+    plain_axis = {"zeroline": False, "automargin": True, "nticks": 5}
+    lanes = [lane, "incidents"]
+    return {
+        "height": HEIGHT,
+        "margin": {"l": 76, "r": 8, "t": 8, "b": 70},
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "dragmode": "zoom",
+        "legend": {"orientation": "h", "y": -0.1, "yanchor": "top"},
+        "template": None,
+        "xaxis": {
+            "type": "date",
+            "range": [milliseconds(ends[0] - margin), milliseconds(ends[1] + margin)],
+            "anchor": "y4",
+            "hoverformat": "%Y-%m-%d %H:%M:%S",
+        },
+        "yaxis": {
+            "domain": [0.92, 1.0],
+            "range": [-0.5, 1.5],
+            "fixedrange": True,
+            "showgrid": False,
+            "tickvals": [0, 1] if panel.truth else [1],
+            "ticktext": lanes if panel.truth else lanes[1:],
+            "zeroline": False,
+            "automargin": True,
+        },
+        "yaxis2": {"domain": [0.54, 0.9], "title": {"text": signal}, **plain_axis},
+        "yaxis3": {"domain": [0.3, 0.49], "title": {"text": "raw score"}, **plain_axis},
+        "yaxis4": {
+            "domain": [0.0, 0.25],
+            "title": {"text": "-log10 p"},
+            "rangemode": "tozero",
+            **plain_axis,
+        },
+    }
+
+
+def bars(
+    spans: Sequence[Span], stories: Sequence[str], *, row: int, name: str, colour: str
+) -> Json:
+    """Bars in a lane, with their story on hover at both ends."""
+    times = [[milliseconds(start), milliseconds(end), None] for start, end in spans]
+    return {
+        "type": "scatter",
+        "name": name,
+        "x": [time for bar in times for time in bar],
+        "y": [row, row, None] * len(spans),
+        "text": [story for story in stories for _ in range(3)],
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 13},
+        "marker": {"symbol": "line-ns", "size": 7, "line": {"color": colour, "width": 3}},
+        "hovertemplate": "%{text}<extra></extra>",
+        "showlegend": False,
+        "yaxis": "y",
+    }
+
+
+def signals(panel: Panel, points: int) -> Iterable[Json]:
+    """The most blamed channels; hovering tells the value in its own unit, drawn or not."""
+    chosen = blamed_first(panel, CHANNELS)
+    values = panel.values[:, chosen]  # (N, at most 8)
+    drawn = values if len(panel.channels) == 1 else standardise(values)
+    for place, channel in enumerate(chosen):
+        trace = _curve(panel.time, drawn[:, place], points, own=values[:, place])
+        name = escaped(panel.channels[channel])
+        # The most blamed channel is drawn over the others.
+        order = {"zorder": CHANNELS - place, "showlegend": True}
+        yield {**trace, "name": name, "meta": f"c{place}", "yaxis": "y2", **order}
+
+
+def scores(panel: Panel, points: int) -> Iterable[Json]:
+    """The raw score, and the tail with the alarm level and the rows in alarm."""
+    level, limit = surprise(panel.tail), surprise(panel.alpha)
+    score = _curve(panel.time, panel.score, points)
+    yield {**score, "name": "raw score", "meta": "ink", "yaxis": "y3", "showlegend": False}
+    tail = _curve(panel.time, level, points, own=panel.tail)
+    yield {**tail, "name": "tail p", "meta": "ink", "yaxis": "y4", "showlegend": False}
+    threshold = _curve(panel.time, limit, points, own=panel.alpha)
+    dashed = {"width": 1.5, "dash": "dash"}
+    yield {**threshold, "name": "alarm level", "meta": "ink", "line": dashed, "yaxis": "y4"}
+    alarms = np.flatnonzero(panel.alarm & np.isfinite(level))
+    if alarms.size:
+        kept = alarms[thin(level[alarms], points)]
+        yield {
+            "type": "scatter",
+            "name": "row in alarm",
+            "x": milliseconds(panel.time[kept]),
+            "y": level[kept],
+            "mode": "markers",
+            "marker": {"size": 4},
+            "meta": "ink",
+            "hoverinfo": "skip",
+            "yaxis": "y4",
+        }
+
+
+def shade(span: Span, colour: str, opacity: float, edge: int = 0) -> Json:
+    """A band of time over all plots but the lanes; `edge` is the width of its border in pixels."""
+    return {
+        "type": "rect",
+        "yref": "paper",
+        "x0": milliseconds(span[0]),
+        "x1": milliseconds(span[1]),
+        "y0": 0,
+        "y1": 0.9,
+        "layer": "below",
+        "fillcolor": colour,
+        "opacity": opacity,
+        "line": {"width": edge, "color": colour},
+    }
+
+
+def cold(panel: Panel) -> list[Json]:
+    """Grey over the warm-up."""
+    ends = warmup(panel)
+    return [] if ends is None else [shade(ends, GREY, 0.2)]
+
+
+def milliseconds(nanoseconds: Any) -> Any:
+    """Plotly's unit of time: milliseconds since 1970, of a number or of an array (N,)."""
+    return nanoseconds / 1_000_000
+
+
+def escaped(text: str) -> str:
+    """A name for plotly, which reads a part of HTML in names."""
+    return html.escape(plain(text), quote=False)
+
+
+def _curve(time: IntArray, drawn: FloatArray, points: int, own: FloatArray | None = None) -> Json:
+    """A line; `own` are the values to tell on hover, where they are not the drawn ones."""
+    reached = within_reach(drawn)
+    kept = thin(reached, points)
+    values = reached[kept]
+    trace: Json = {
+        "type": "scatter",
+        "x": milliseconds(time[kept]),
+        "y": values,
+        "customdata": (drawn if own is None else own)[kept],
+        "mode": "lines",
+        "line": {"width": 1},
+        "hovertemplate": "%{customdata:.4~g}",
+    }
+    alone = lone(values)
+    if alone.any():
+        trace |= {"mode": "lines+markers", "marker": {"size": np.where(alone, 4.0, 0.0)}}
+    return trace
