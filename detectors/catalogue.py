@@ -60,6 +60,36 @@ CATALOGUE: dict[str, Entry] = {
             "how thinly a random partition of space was peopled of late",
         ),
         Entry(
+            "knn",
+            f"{_HERE}.classical.knn:Knn",
+            "how far a row lies from the most similar clean rows",
+        ),
+        Entry(
+            "mahalanobis_train",
+            f"{_HERE}.classical.mahalanobis_train:MahalanobisTrain",
+            "how far a row lies from the mean of clean rows, along their correlation",
+        ),
+        Entry(
+            "window_std",
+            f"{_HERE}.windows.window_std:WindowStd",
+            "how far the last rows spread, against clean rows; a baseline",
+        ),
+        Entry(
+            "random",
+            f"{_HERE}.controls.random:Random",
+            "a control: a number drawn for each row",
+        ),
+        Entry(
+            "constant",
+            f"{_HERE}.controls.constant:Constant",
+            "a control: the same score for every row",
+        ),
+        Entry(
+            "position",
+            f"{_HERE}.controls.position:Position",
+            "a control: how late the row is in its series",
+        ),
+        Entry(
             "block_dct",
             f"{_HERE}.images.block_dct:BlockDct",
             "how far each block of an image lies from what its camera showed there",

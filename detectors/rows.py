@@ -15,6 +15,8 @@ from tocsin.pipeline.types import Batch, FloatArray, IntArray, Spec
 LARGEST = 1e150
 SMALLEST = 1e-150
 
+_NO_KEYS = np.empty(0, dtype=np.int64)
+
 
 class Rows(NamedTuple):
     """What a kernel works on: `key` and `frame` to read, `value` and `blame` to write."""
@@ -38,6 +40,17 @@ def newest(batch: Batch, keys: int, item: tuple[int, ...]) -> Rows:
     if not _tidy(frame.reshape(-1), key, keys):
         raise TocsinError(f"keys {key.min()} to {key.max()} in a state with room for {keys}")
     return Rows(key, frame, np.full(len(key), np.nan), np.zeros(batch.values.shape))
+
+
+def tidied(values: FloatArray) -> FloatArray:
+    """A copy of values of any shape in C order: infinities missing, magnitudes within the limits.
+
+    >>> tidied(np.array([[1.0, np.inf], [1e200, 1e-200]])).tolist()
+    [[1.0, nan], [1e+150, 0.0]]
+    """
+    copy = np.array(values, dtype=np.float64, order="C")
+    _tidy(copy.reshape(-1), _NO_KEYS, 0)
+    return copy
 
 
 def channels(spec: Spec) -> int:

@@ -3,6 +3,7 @@
 Pure but for changing the state in place: no clock, no files, no threads.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,9 @@ from tocsin.pipeline.order import NEVER, Ordered, tick_starts
 from tocsin.pipeline.types import NO_KEYS, Batch, FloatArray, IntArray
 
 Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
+
+_NUMBERS = 4_000_000  # in the windows that are judged together, so that they stay in memory
+_FEWEST_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,21 @@ def _judge(
     chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
 ) -> tuple[Verdicts, list[Incident]]:
     key, time, values = rows
-    if not len(key):
-        return join_verdicts([]), []
+    size = max(_FEWEST_ROWS, _NUMBERS // (chain.window.length * math.prod(chain.spec.item)))
+    verdicts: list[Verdicts] = []
+    incidents: list[Incident] = []
+    for first in range(0, len(key), size):
+        part = slice(first, first + size)
+        found = _judge_part(chain, state, (key[part], time[part], values[part]), fast=fast)
+        verdicts.append(found[0])
+        incidents += found[1]
+    return join_verdicts(verdicts), incidents
+
+
+def _judge_part(
+    chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
+) -> tuple[Verdicts, list[Incident]]:
+    key, time, values = rows
     names = naming(chain, state)
     seen = chain.health.observe(state.health, state.clock, key, time, values)
     batch = chain.window.advance(state.window, key, time, values)

@@ -7,7 +7,7 @@ Time comes first and channels last; times are int64 nanoseconds since 1970 in UT
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,3 +166,30 @@ class Trainable(Scorer[S], Protocol[S]):
     def fit(self, spec: Spec, batches: Iterable[Batch]) -> S:
         """The state learned from clean history; `score` then uses it, `learn` may do nothing."""
         ...
+
+
+class Windowed(Scorer[S], Protocol[S]):
+    """A scorer that looks at more than the newest row: it is given windows of `frames` rows."""
+
+    @property
+    def frames(self) -> int:
+        """Rows of a window that it needs; a shorter window in the spec is refused by `start`."""
+        ...
+
+
+class TwoSided(Scorer[S], Protocol[S]):
+    """A scorer with a second form that looks at both sides of a row; for history, never live."""
+
+    def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
+        """One score a row of a whole series, from windows that reach both before and after it.
+
+        `history` (M, C) is clean and stands before `series` (N, C), or has no rows: the series is
+        then held to be mostly clean itself. `spec` is of one row. Gives `value` (N,), NaN where
+        there is no opinion, and `blame` (N, C) or None.
+        """
+        ...
+
+
+def frames_of(scorer: Scorer[Any]) -> int:
+    """Rows of a window that the scorer needs: its `frames`, or 1."""
+    return int(getattr(scorer, "frames", 1))

@@ -33,6 +33,19 @@ def begin(scorer: Scorer[Any], spec: Spec, keys: int = KEYS) -> Any:
     return state
 
 
+def blank(scorer: Scorer[Any], spec: Spec, keys: int = KEYS) -> Any:
+    """A state of no data, with room."""
+    state = scorer.start(spec)
+    grow(state, keys)
+    return state
+
+
+def beginnings(scorer: Scorer[Any], spec: Spec) -> list[Any]:
+    """The states a stream may begin with: `begin`, and one of no data where that is fitted."""
+    first = begin(scorer, spec)
+    return [first, blank(scorer, spec)] if is_trainable(scorer) else [first]
+
+
 def is_trainable(scorer: Scorer[Any]) -> bool:
     """Whether the scorer is fitted on clean history in one go."""
     return hasattr(scorer, "fit")

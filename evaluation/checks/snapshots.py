@@ -12,6 +12,8 @@ import numpy as np
 from tocsin.evaluation.checks.play import (
     KEYS,
     begin,
+    beginnings,
+    blank,
     clean,
     cut_at,
     history,
@@ -45,8 +47,12 @@ def check_saved_and_restored(scorer: Scorer[Any], spec: Spec) -> None:
     stream = rough(spec, long_enough(scorer), KEYS, seed=20)
     edges = np.flatnonzero(np.diff(stream.time)) + 1
     before, after = cut_at(stream, [int(edges[len(edges) * 2 // 3])])
-    state = begin(scorer, spec)
-    play(scorer, state, before)
+    for state in beginnings(scorer, spec):
+        play(scorer, state, before)
+        _expect_restored(scorer, spec, state, after)
+
+
+def _expect_restored(scorer: Scorer[Any], spec: Spec, state: Any, after: Batch) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, two = Path(folder, "one.zip"), Path(folder, "two.zip")
         save(one, header_of(scorer), state)
@@ -134,7 +140,7 @@ def check_forgotten_keys_are_new(scorer: Scorer[Any], spec: Spec) -> None:
     score = play(scorer, state, stream).value
     if scorer.traits.shared:
         return
-    fresh = play(scorer, begin(scorer, spec), _of(stream, gone)).value
+    fresh = play(scorer, blank(scorer, spec), _of(stream, gone)).value
     rows = stream.key == gone[0]
     expect_equal(score[rows], fresh, "a forgotten key is as new", _of(stream, gone))
     wanted = play(scorer, left_alone, stream).value

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tocsin.history.choosing import Choice
-from tocsin.history.judging import Judged, Progress, Rows, judge, learn
+from tocsin.history.judging import Judged, Progress, Rows, judge
+from tocsin.history.learning import learn
 from tocsin.history.offline import judge_offline
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import BoolArray, IntArray

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tocsin.config import Stages
+from tocsin.config import AUTO, Stages
 from tocsin.configuration.settings import check, construct, keys_of, model_of, nearest
 from tocsin.detectors import catalogue
 from tocsin.pipeline.durations import describe_duration, parse_duration
@@ -15,8 +15,6 @@ from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
 from tocsin.pipeline.types import Scorer
-
-AUTO = "auto"
 
 # Rows to a false alarm that is put up with; at a row every five minutes that is one a week.
 _ROWS_AN_ALARM = 2000

@@ -9,17 +9,14 @@ import numpy as np
 from tocsin.config import Stages
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.pipeline.chain import ChainState, NoState, Verdicts, join_verdicts, make_room, start
-from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.step import Outcome, close, step
-from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Spec
 
 Progress = Callable[[int], None]  # rows done since the last call
 
 _BLOCK = 4096
 _FIRST_STEPS = 11  # rows
-_NO_ALARM = FixedTail(1e-300)  # under the smallest tail there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +75,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What was learned from clean history; whether the rows to be judged follow on it in time."""
+    """What was learned from clean history; whether the rows to be judged follow on it in time.
+
+    `rows` is the history itself, in time order.
+    """
 
     state: ChainState
     follows: bool
+    rows: Rows
 
 
 def judge(
@@ -98,7 +99,7 @@ def judge(
     parts: list[Verdicts] = []
     incidents: dict[str, Incident] = {}
     refused: list[int] = []
-    for first, outcome in _steps(stages, state, ordered, progress):
+    for first, outcome in steps(stages, state, ordered, progress):
         parts.append(outcome.verdicts)
         refused += [first + row for row, _ in outcome.refused]
         incidents |= {incident.id: incident for incident in outcome.incidents}
@@ -109,15 +110,6 @@ def judge(
     out = np.zeros(len(rows), dtype=bool)
     out[order[refused]] = True
     return Judged(score, tail, alpha, tail < alpha, tuple(incidents.values()), out)
-
-
-def learn(stages: Stages, rows: Rows, *, follows: bool) -> Trained:
-    """Learn clean history: every row, without an alarm. `follows`: the judged rows come after."""
-    calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM)
-    state = start(calm.chain(rows.spec()))
-    for _ in _steps(calm, state, rows.take(rows.in_time()), None):
-        pass
-    return Trained(state, follows)
 
 
 def panels(
@@ -146,7 +138,7 @@ def panels(
     return tuple(made)
 
 
-def _steps(
+def steps(
     stages: Stages, state: ChainState, rows: Rows, progress: Progress | None
 ) -> Iterator[tuple[int, Outcome]]:
     """The outcome of each block of rows and where it begins; rows stand in time order."""

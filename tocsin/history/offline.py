@@ -1,5 +1,8 @@
 """Scores that look both ways: for history that is all there, never for live rows."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from tocsin.config import Stages
@@ -22,8 +25,9 @@ def judge_offline(
 ) -> Judged:
     """Score each row from both sides of it.
 
-    The score is the mean of the causal score and that of the rows played backwards, or the one of
-    the two that there is. The tail is the rank of the score in its whole series; the highest goes
+    A detector with a form of its own for that (`offline`) is asked for it. Of any other, the score
+    is the mean of the causal score and that of the rows played backwards, or the one of the two
+    that there is. The tail is the rank of the score in its whole series; the highest goes
     on past 1/n as the calibrator's does. A budget is what the highest scores are cut at: the series
     has up to so many incidents, however calm it is. The channels of an incident are those that lay
     farthest from their median in it, in their usual spreads. Incidents of health are those of the
@@ -35,7 +39,11 @@ def judge_offline(
     order = rows.in_time()
     order = order[~forward.refused[order]]
     score = forward.score.copy()
-    score[order] = _mean(score[order], _backwards(stages, rows.take(order), trained, progress))
+    ordered = rows.take(order)
+    if hasattr(stages.scorer, "offline"):
+        score[order] = _own_form(stages.scorer, ordered, trained)
+    else:
+        score[order] = _mean(score[order], _backwards(stages, ordered, trained, progress))
     tail, alpha = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     incidents = [incident for incident in forward.incidents if incident.kind != "anomaly"]
     names = np.array(rows.series, dtype=object)
@@ -67,6 +75,20 @@ def rank_tail(score: FloatArray) -> FloatArray:
     return tail
 
 
+def _own_form(scorer: Any, rows: Rows, trained: Trained | None) -> FloatArray:
+    """The scores of the rows, which stand in time order, by the detector's two-sided form."""
+    score = np.full(len(rows), np.nan)
+    names = np.array(rows.series, dtype=object)
+    past = None if trained is None else np.array(trained.rows.series, dtype=object)
+    for name in dict.fromkeys(rows.series):
+        mine = np.flatnonzero(names == name)
+        history = np.empty((0, len(rows.channels)))
+        if trained is not None:
+            history = trained.rows.values[np.flatnonzero(past == name)]
+        score[mine] = scorer.offline(rows.spec(), history, rows.values[mine]).value
+    return score
+
+
 def _backwards(
     stages: Stages, rows: Rows, trained: Trained | None, progress: Progress | None
 ) -> FloatArray:
@@ -80,7 +102,7 @@ def _backwards(
         rows.channels,
     )
     # What follows on history in time does not follow on it backwards.
-    learned = None if trained is None else Trained(trained.state, follows=False)
+    learned = None if trained is None else replace(trained, follows=False)
     return judge(stages, mirrored, learned, progress).score[::-1]
 
 

@@ -1,0 +1,1 @@
+"""Worthless scorers that every comparison holds: what beats nobody must beat these."""

@@ -1,0 +1,1 @@
+"""Classical detectors that are trained on clean windows."""
