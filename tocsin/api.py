@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tocsin.config import AUTO
 from tocsin.evaluation.panel import Panel
 from tocsin.history.batch import Mode, judge_rows, spread
-from tocsin.history.choosing import AUTO, choose
+from tocsin.history.choosing import choose
 from tocsin.history.frames import Table, table_of
 from tocsin.history.judging import Judged, Rows, panels
 from tocsin.pipeline.errors import ConfigError

@@ -169,6 +169,19 @@ def evaluate(
 
 
 @app.command()
+def backtest(
+    config: ConfigPath,
+    data: Annotated[Path, typer.Option(help="A folder of labelled data sets.")],
+    out: Annotated[Path, typer.Option(help="Where results and report go; a repeat goes on there.")],
+    processes: Annotated[int, typer.Option(min=0, help="At a time; 0: one a core.")] = 0,
+) -> None:
+    """Run detectors over labelled data, as live, and write a report."""
+    from tocsin.commands import backtesting  # noqa: PLC0415 - keeps --help light
+
+    backtesting.backtest(config, data, out, processes)
+
+
+@app.command()
 def replay(
     config: ConfigPath,
     file: Annotated[Path, typer.Option("--input", help="The rows, instead of the source's.")],

@@ -12,7 +12,15 @@ from typing import Any, get_args
 
 from tocsin.configuration.parts import Kind, Made, Place, make_part
 from tocsin.configuration.settings import Section, check, construct
-from tocsin.configuration.shape import Defaults, Document, Rehearsal, Scoring, SeriesRule
+from tocsin.configuration.shape import (
+    Backtest,
+    Defaults,
+    Document,
+    ExperimentDocument,
+    Rehearsal,
+    Scoring,
+    SeriesRule,
+)
 from tocsin.configuration.yaml_file import read_yaml
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.calibrate import Conformal
@@ -27,10 +35,11 @@ from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Source
 from tocsin.pipeline.runner import RunOptions
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
-from tocsin.pipeline.types import Scorer, Spec
+from tocsin.pipeline.types import Scorer, Spec, frames_of
 from tocsin.pipeline.window import Window
 
 STORE = "tocsin.db"
+AUTO = "auto"  # the detector that is chosen by the shape of the data
 
 _LIVE = frozenset({"host", "kafka"})  # their rows are of now, so silence can be told by the clock
 
@@ -51,7 +60,11 @@ class Stages:
     max_series: int = 1_000_000
 
     def chain(self, spec: Spec) -> Chain:
-        """The chain for rows of a shape; a ConfigError where the detector cannot take them."""
+        """The chain for rows of a shape; a ConfigError where the detector cannot take them.
+
+        Windows are as long as the detector needs where nothing is said of them.
+        """
+        frames = frames_of(self.scorer) if self.window.length == 1 else self.window.length
         return Chain(
             spec,
             self.scorer,
@@ -59,7 +72,7 @@ class Stages:
             threshold=self.threshold,
             order=self.order,
             grid=self.grid,
-            window=self.window,
+            window=replace(self.window, length=frames),
             health=self.health,
             gate=self.gate,
             episodes=self.episodes,
@@ -107,17 +120,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     given, mistakes = check(Document, raw, folder=path.parent)
     wrong += mistakes
     parts = _parts(raw, path.parent, wrong)
-    stages = _stages(given, parts["detectors"], parts["sources"], wrong)
-    # What follows from a variable that is not set is no mistake of its own.
-    unfilled = {line.partition(": ")[0] for line in unset}
-    wrong = unset + [
-        line
-        for line in wrong
-        if line.partition(": ")[0] not in unfilled or ": unknown key; " in line
-    ]
-    if wrong or stages is None:
-        count = "1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
-        raise ConfigError("\n  ".join([f"{path} has {count}:", *dict.fromkeys(wrong)]))
+    for kind in ("sources", "detectors"):
+        if kind in raw and len(parts[kind]) != 1:
+            have = ", ".join(parts[kind]) or "none"
+            wrong.append(f"$.{kind}: found {have}; this version runs exactly one")
+    common = next((part.common for part in parts["sources"].values()), {})
+    scorer: Any = next((part.made for part in parts["detectors"].values()), None)
+    stages = _stages(given, common, wrong)
+    _refuse(path, wrong, unset)
     ((name, source),) = parts["sources"].items()
     letters = [part.made for part in parts["dead_letters"].values()]
     state = given.get("state")
@@ -125,7 +135,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         path=path,
         name=name,
         source=source.made,
-        stages=stages,
+        stages=Stages(scorer, **stages),
         delivery=Delivery(
             {name: part.made for name, part in parts["sinks"].items()},
             letters[0] if letters else None,
@@ -138,6 +148,82 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         state_dir=None if state is None else state.dir,
         tests=tuple(given.get("tests", ())),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A configuration that is to be backtested.
+
+    `scorers` are the detectors by name; None is `auto`, chosen for each series. `stages` are those
+    that the file speaks of, by the names they have in `Stages`.
+    """
+
+    path: Path
+    scorers: Mapping[str, Scorer[Any] | None]
+    stages: Mapping[str, Any]
+    rules: Backtest
+
+
+def is_experiment(path: Path) -> bool:
+    """Whether a configuration can only be backtested: it has detectors and no source."""
+    raw, _ = read_yaml(path, os.environ)
+    return "detectors" in raw and "sources" not in raw
+
+
+def load_experiment(path: Path, environment: Mapping[str, str] | None = None) -> Experiment:
+    """Read a configuration for a backtest: any number of detectors, no source needed.
+
+    A ConfigError tells every mistake in it.
+    """
+    raw, unset = read_yaml(path, os.environ if environment is None else environment)
+    wrong: list[str] = []
+    given, mistakes = check(ExperimentDocument, raw, folder=path.parent)
+    wrong += mistakes
+    automatic = _automatic(raw, wrong)
+    rest = {k: v for k, v in _named(raw, "detectors").items() if k not in automatic}
+    parts = _parts({**raw, "detectors": rest}, path.parent, wrong)
+    common = next((part.common for part in parts["sources"].values()), {})
+    stages = _stages(given, common, wrong)
+    _refuse(path, wrong, unset)
+    scorers: dict[str, Scorer[Any] | None] = dict.fromkeys(automatic)
+    scorers |= {name: part.made for name, part in parts["detectors"].items()}
+    spoken = {stage for section, stage in _SECTIONS.items() if raw.get(section)}
+    return Experiment(
+        path,
+        {name: scorers[name] for name in raw["detectors"]},
+        {stage: stages[stage] for stage in sorted(spoken)},
+        given.get("backtest", Backtest()),
+    )
+
+
+_SECTIONS = {
+    "scoring": "calibrator",
+    "thresholds": "threshold",
+    "grid": "grid",
+    "windows": "window",
+    "health": "health",
+    "series": "health",
+    "learning": "gate",
+    "events": "episodes",
+}
+
+
+def _named(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    given = raw.get(kind)
+    return given if isinstance(given, dict) else {}
+
+
+def _automatic(raw: Mapping[str, Any], wrong: list[str]) -> list[str]:
+    """The names of the detectors that are chosen for each series."""
+    found = []
+    for name, part in _named(raw, "detectors").items():
+        if isinstance(part, dict) and part.get("type") == AUTO:
+            found.append(name)
+            wrong += [
+                f"$.detectors.{name}.{key}: unknown key; a detector that is chosen has no settings"
+                for key in part.keys() - {"type"}
+            ]
+    return found
 
 
 def _parts(raw: Mapping[str, Any], folder: Path, wrong: list[str]) -> dict[Kind, dict[str, Made]]:
@@ -154,21 +240,30 @@ def _parts(raw: Mapping[str, Any], folder: Path, wrong: list[str]) -> dict[Kind,
             name: make_part(Place(kind, name, folder, zone), values, wrong)
             for name, values in named.items()
         }
-        if kind in ("sources", "detectors") and kind in raw and len(named) != 1:
-            have = ", ".join(named) or "none"
-            wrong.append(f"$.{kind}: found {have}; this version runs exactly one")
     return found
 
 
+def _refuse(path: Path, wrong: list[str], unset: list[str]) -> None:
+    """Raise a ConfigError with every mistake, if there is one."""
+    # What follows from a variable that is not set is no mistake of its own.
+    unfilled = {line.partition(": ")[0] for line in unset}
+    told = unset + [
+        line
+        for line in wrong
+        if line.partition(": ")[0] not in unfilled or ": unknown key; " in line
+    ]
+    if told:
+        count = "1 mistake" if len(told) == 1 else f"{len(told)} mistakes"
+        raise ConfigError("\n  ".join([f"{path} has {count}:", *dict.fromkeys(told)]))
+
+
 def _stages(
-    given: Mapping[str, Any],
-    detectors: Mapping[str, Made],
-    sources: Mapping[str, Made],
-    wrong: list[str],
-) -> Stages | None:
-    """The stages, or None where the detector is missing; mistakes are added to `wrong`."""
-    scorer = next((part.made for part in detectors.values()), None)
-    common = next((part.common for part in sources.values()), {})
+    given: Mapping[str, Any], common: Mapping[str, Any], wrong: list[str]
+) -> dict[str, Any]:
+    """The stages after the detector, by name; mistakes are added to `wrong`.
+
+    `common` are the keys of the source that are the pipeline's.
+    """
     usual = Defaults()
     learn = {"learn": given.get("defaults", usual).learn}
     calibrate = given.get("scoring", Scoring()).calibrate
@@ -187,11 +282,10 @@ def _stages(
         "gate": _stage(Gate, _values(given.get("learning")) | learn, "learning", wrong),
         "episodes": _stage(Episodes, given.get("events"), "events", wrong),
     }
-    if scorer is None or None in (stages["health"], stages["gate"]):
-        return None
-    limits = tuple(_limits(rule) for rule in given.get("series", ()))
-    stages["health"] = replace(stages["health"], limits=limits)
-    return Stages(scorer=scorer, max_series=given.get("max_series", 1_000_000), **stages)
+    if stages["health"] is not None:
+        limits = tuple(_limits(rule) for rule in given.get("series", ()))
+        stages["health"] = replace(stages["health"], limits=limits)
+    return stages | {"max_series": given.get("max_series", 1_000_000)}
 
 
 def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any:

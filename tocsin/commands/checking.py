@@ -7,7 +7,7 @@ from rich.text import Text
 
 from tocsin.commands.replaying import Replay, replay
 from tocsin.commands.screen import print_json, stdout
-from tocsin.config import load
+from tocsin.config import is_experiment, load, load_experiment
 from tocsin.configuration.schema import json_schema
 from tocsin.configuration.shape import Expect, Rehearsal
 from tocsin.connectors import catalogue as connectors
@@ -18,8 +18,16 @@ from tocsin.pipeline.incidents import Incident
 
 
 def validate(path: Path | None, *, schema: bool) -> None:
-    """Say that a configuration is right, or print the schema; a ConfigError tells what is wrong."""
-    if path is not None:
+    """Say that a configuration is right, or print the schema; a ConfigError tells what is wrong.
+
+    One without sources is for backtests.
+    """
+    if path is not None and is_experiment(path):
+        experiment = load_experiment(path)
+        if not schema:
+            told = ", ".join(experiment.scorers)
+            stdout().print(f"{path} is valid, for backtests. Detectors: {told}.")
+    elif path is not None:
         config = load(path)
         if not schema:
             sinks = ", ".join(config.delivery.sinks) or "none: incidents are printed"

@@ -18,7 +18,7 @@ from tocsin.connectors.plant import CHANNELS, Plant
 from tocsin.connectors.plant_faults import FaultKind, schedule
 from tocsin.detectors.catalogue import load
 from tocsin.evaluation.matching import Matching, Planted, Watch, match
-from tocsin.evaluation.page import Summary, render
+from tocsin.evaluation.pages.history import Summary, render
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.evaluation.picture import draw
 from tocsin.evaluation.wording import moment, plural

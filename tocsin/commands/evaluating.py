@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.commands.screen import print_json, stdout
-from tocsin.evaluation import metrics
+from tocsin.evaluation.measures import measure
 from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import number, plural
 from tocsin.pipeline.errors import SourceError
@@ -50,28 +50,6 @@ def evaluate(scores: Path, labels: Path, window: int, *, as_json: bool) -> None:
     note = f"{plural(len(score), 'row')}, {left_out}; window {window}. {_ORACLE}"
     table = Table("Metrics", ("metric", "value"), lines, numbers=(1,), note=note)
     stdout().print("\n".join(table.lines()), highlight=False)
-
-
-def measure(labels: FloatArray, scores: FloatArray, window: int) -> dict[str, float | int]:
-    """Every metric by its name, for labels and scores (N,) without NaN.
-
-    `best_f1`, `affiliation_f1` and `range_f1` are oracle values: their threshold is the best one
-    for these very labels.
-    """
-    volume = metrics.volumes(labels, scores, window)
-    return {
-        "vus_pr": volume.pr,
-        "vus_roc": volume.roc,
-        "pate": metrics.pate(labels, scores, early=window, late=window),
-        "pate_step": metrics.pate_step(labels, scores, early=window, late=window),
-        "auc_pr": metrics.auc_pr(labels, scores),
-        "auc_roc": metrics.auc_roc(labels, scores),
-        "best_f1": metrics.best_f1(labels, scores),
-        "event_aupimo": metrics.event_aupimo(labels, scores),
-        "affiliation_f1": metrics.affiliation_f1(labels, scores),
-        "range_f1": metrics.range_f1(labels, scores),
-        "distinct_scores": metrics.distinct_scores(scores),
-    }
 
 
 def _column(path: Path, names: tuple[str, ...]) -> tuple[FloatArray, Times]:

@@ -80,7 +80,7 @@ def _draw(
 
         draw(drawn, picture, title)
     if outputs.page is not None:
-        from tocsin.evaluation.page import Summary, render  # noqa: PLC0415 - plotly is slow to load
+        from tocsin.evaluation.pages.history import Summary, render  # noqa: PLC0415 - plotly is slow to load
 
         render(drawn, outputs.page, title, Summary(" ".join(file.guess.words())))
     return picture

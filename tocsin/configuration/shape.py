@@ -149,6 +149,23 @@ class Rehearsal(Section):
     expect: Expect
 
 
+class Backtest(Section):
+    """What `tocsin backtest` runs; a live run reads nothing of it.
+
+    `datasets` are names of data sets, all that are found where none is named; `series` is a shell
+    pattern over their series. `train` is `prefix` for the clean rows that each data set names,
+    `none`, or a number of rows or a share of them. `baseline` is the detector that the others are
+    tested against. `buffer` is how many rows around an event PATE allows for.
+    """
+
+    datasets: Texts = ()
+    series: str = "*"
+    modes: tuple[Literal["causal", "offline"], ...] = ("causal", "offline")
+    train: Literal["prefix", "none"] | Annotated[float, Field(gt=0)] = "prefix"
+    baseline: str = "moving_std_50"
+    buffer: Annotated[int, Field(ge=0)] = 100
+
+
 class Document(Section):
     """A configuration."""
 
@@ -169,3 +186,10 @@ class Document(Section):
     dead_letters: Part | None = None
     state: State | None = None
     tests: tuple[Rehearsal, ...] = ()
+    backtest: Backtest = Backtest()
+
+
+class ExperimentDocument(Document):
+    """A configuration that is backtested: it needs no source."""
+
+    sources: Annotated[dict[Name, Part], Field(default_factory=dict)]

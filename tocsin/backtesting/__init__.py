@@ -1,0 +1,1 @@
+"""Behind `tocsin backtest`: many detectors over many labelled series, and what came of it."""
