@@ -1,5 +1,6 @@
 """A score that has nothing to do with the row."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,8 +21,8 @@ class NothingLearned:
 class Random:
     """A control: a number drawn for each row, uniform in 0 to 1.
 
-    The draw depends on the seed and the time alone, so that a replay gives the same. A row without
-    any value has no opinion. Finds nothing; what does not beat it is worth nothing.
+    The draw depends on the seed and the time alone, so that a replay gives the same; offline, on
+    the seed, the series as a whole and the row's number. A row without any value has no opinion. Finds nothing; what does not beat it is worth nothing.
 
     >>> batch = Batch(np.zeros(2, dtype=np.int64), np.arange(2), np.ones((2, 1, 1)))
     >>> found = Random().score(NothingLearned(), batch).value
@@ -50,7 +51,8 @@ class Random:
         return self.score(state, batch)
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
-        return Scores(self._draw(np.arange(len(series))))
+        digest = hashlib.blake2b(np.ascontiguousarray(series).tobytes(), digest_size=6).digest()
+        return Scores(self._draw(int.from_bytes(digest, "little") + np.arange(len(series))))
 
     def _draw(self, time: IntArray) -> FloatArray:
         word = _mixed(time.astype(_WORD) ^ _mixed(_seed(self.seed)))
