@@ -73,12 +73,19 @@ class WindowStd(Trained[Scale]):
         return Scores(_mean_known(spread), np.nan_to_num(spread))
 
 
+@compiled
 def _mean_known(spread: FloatArray) -> FloatArray:
     """The mean of each row of (B, C) over its known values, NaN where there is none."""
-    known = ~np.isnan(spread)
-    count = known.sum(axis=1)
-    total = np.array([np.nansum(row) for row in spread])
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    mean = np.full(len(spread), np.nan)
+    for b in range(len(spread)):
+        count, total = 0, 0.0
+        for c in range(spread.shape[1]):
+            if not np.isnan(spread[b, c]):
+                count += 1
+                total += spread[b, c]
+        if count:
+            mean[b] = total / count
+    return mean
 
 
 @compiled

@@ -98,7 +98,7 @@ def test_offline_scores_are_the_detector_s_own_form_of_them() -> None:
     scorer = WindowStd(window=20)
     history, rest = parts(rows())
     stages = Stages(scorer)
-    found = judge_offline(stages, rest, learn(stages, history, follows=True))
+    found = judge_offline(stages, rest, history)
     wanted = scorer.offline(rest.spec(), history.values, rest.values).value
     assert found.score.tobytes() == wanted.tobytes()
 

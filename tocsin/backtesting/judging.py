@@ -29,7 +29,10 @@ _TOP = 3  # channels that a person looks at
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What judging took: seconds of fitting and of scoring, and the process's largest memory."""
+    """What judging took, in seconds and in the largest memory of the process.
+
+    Offline, fitting is a part of scoring.
+    """
 
     fit_s: float
     score_s: float
@@ -63,14 +66,7 @@ def find(task: Task, labelled: Labelled) -> tuple[Finding, Cost]:
     rows, train = _rows(labelled), _train(task, labelled)
     history, rest = rows.take(np.arange(train)), rows.take(np.arange(train, len(rows)))
     stages = stages_for(task, rows)
-    begun = time.perf_counter()
-    trained = learn(stages, history, follows=True) if train else None
-    fitted = time.perf_counter()
-    play = judge if task.mode == "causal" else judge_offline
-    judged = play(stages, rest, trained)
-    done = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-    cost = Cost(fitted - begun, done - fitted, len(rest), peak)
+    judged, cost = _judge(task, stages, history if train else None, rest)
     truth = labelled.part(train, len(rows) - 1)
     row = {
         "dataset": labelled.dataset,
@@ -89,6 +85,19 @@ def find(task: Task, labelled: Labelled) -> tuple[Finding, Cost]:
     }
     finding = Finding(row, [], [], list(judged.incidents), [], rest.time, judged)
     return _held_against(finding, truth, task), cost
+
+
+def _judge(task: Task, stages: Stages, history: Rows | None, rest: Rows) -> tuple[Judged, Cost]:
+    begun = fitted = time.perf_counter()
+    if task.mode == "offline":
+        judged = judge_offline(stages, rest, history)
+    else:
+        trained = None if history is None else learn(stages, history, follows=True)
+        fitted = time.perf_counter()
+        judged = judge(stages, rest, trained)
+    done = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    return judged, Cost(fitted - begun, done - fitted, len(rest), peak)
 
 
 def stages_for(task: Task, rows: Rows) -> Stages:

@@ -1,6 +1,5 @@
 """Rows that are all there, judged in one of two modes, after training on clean history or not."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from tocsin.pipeline.types import BoolArray, IntArray
 Mode = Literal["causal", "offline"]
 Train = int | float | Rows | None
 
-_JUDGES: dict[str, Callable[..., Judged]] = {"causal": judge, "offline": judge_offline}
+_MODES = ("causal", "offline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +34,20 @@ def judge_rows(
     progress: Progress | None = None,
 ) -> Found:
     """Judge rows that are all there; `train` is clean history, as in `detect`."""
-    if mode not in _JUDGES:
+    if mode not in _MODES:
         raise ConfigError(f"mode is {mode!r}, wanted 'causal' or 'offline'")
-    play = _JUDGES[mode]
-    if train is None:
-        return Found(play(choice.stages, rows, None, progress))
-    if isinstance(train, Rows):
-        trained = learn(choice.stages, train, follows=False)
-        return Found(play(choice.stages, rows, trained, progress), len(train))
+
+    def play(later: Rows, history: Rows | None, *, follows: bool) -> Judged:
+        if mode == "offline":
+            return judge_offline(choice.stages, later, history, follows=follows, progress=progress)
+        trained = None if history is None else learn(choice.stages, history, follows=follows)
+        return judge(choice.stages, later, trained, progress)
+
+    if train is None or isinstance(train, Rows):
+        return Found(play(rows, train, follows=False), 0 if train is None else len(train))
     history = _history(rows, train)
     first, rest = np.flatnonzero(history), np.flatnonzero(~history)
-    trained = learn(choice.stages, rows.take(first), follows=True)
-    judged = play(choice.stages, rows.take(rest), trained, progress)
+    judged = play(rows.take(rest), rows.take(first), follows=True)
     return Found(spread(judged, rest, len(rows)), len(first))
 
 

@@ -75,14 +75,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What was learned from clean history; whether the rows to be judged follow on it in time.
-
-    `rows` is the history itself, in time order.
-    """
+    """What was learned from clean history; whether the rows to be judged follow on it in time."""
 
     state: ChainState
     follows: bool
-    rows: Rows
 
 
 def judge(

@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from tocsin.config import Stages
 from tocsin.history.judging import Rows, Trained, steps
+from tocsin.history.listening import Listener
 from tocsin.pipeline.chain import Chain, ChainState, make_room, start
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.judge import POOL_TICKS
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.threshold import FixedTail
-from tocsin.pipeline.types import Batch, BoolArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Batch, BoolArray
 
 _NO_ALARM = FixedTail(1e-300)  # under the smallest tail there is
 _TOGETHER = 4_000_000  # numbers in the windows that a detector is handed at a time
@@ -30,16 +31,16 @@ def learn(stages: Stages, rows: Rows, *, follows: bool) -> Trained:
     ordered = rows.take(rows.in_time())
     calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM)
     if hasattr(stages.scorer, "fit"):
-        return Trained(_fitted(calm, ordered), follows, ordered)
+        return Trained(_fitted(calm, ordered), follows)
     state = start(calm.chain(rows.spec()))
     for _ in steps(calm, state, ordered, None):
         pass
-    return Trained(state, follows, ordered)
+    return Trained(state, follows)
 
 
 def _fitted(stages: Stages, rows: Rows) -> ChainState:
     chain = stages.chain(rows.spec())
-    listener: Any = _Listener(chain.scorer.traits)  # a contract has its traits in the class
+    listener: Any = Listener(chain.scorer.traits)  # a contract has its traits in the class
     listening = replace(stages, scorer=listener, window=chain.window)
     state = start(listening.chain(rows.spec()))
     for _ in steps(listening, state, rows, None):
@@ -88,40 +89,3 @@ def _windows(chain: Chain, frames: Batch, chosen: BoolArray) -> Iterator[Batch]:
         part = slice(first, first + size)
         rows = chain.window.advance(stage, frames.key[part], frames.time[part], frames.values[part])
         yield rows.take(chosen[part])
-
-
-@dataclass(slots=True)
-class _Heard:
-    """The newest frames of all rows that came by; grows, so it lives no longer than a fit."""
-
-    parts: list[Batch] = field(default_factory=list)
-
-    def frames(self, item: tuple[int, ...]) -> Batch:
-        """The rows (N,) with values (N, *item)."""
-        none = np.empty(0, dtype=np.int64)
-        parts = [Batch(none, none, np.empty((0, *item))), *self.parts]
-        columns = ([getattr(part, name) for part in parts] for name in ("key", "time", "values"))
-        return Batch(*(np.concatenate(column) for column in columns))
-
-
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    """Stands where a detector of these traits will stand, and keeps what that will be given."""
-
-    traits: Traits
-
-    version: ClassVar[int] = 1
-    warmup: ClassVar[int] = 0
-
-    def start(self, spec: Spec) -> _Heard:
-        return _Heard()
-
-    def score(self, state: _Heard, batch: Batch) -> Scores:
-        return Scores(np.full(len(batch), np.nan))
-
-    def learn(self, state: _Heard, batch: Batch) -> None:
-        state.parts.append(Batch(batch.key, batch.time, batch.values[:, -1].copy()))
-
-    def advance(self, state: _Heard, batch: Batch) -> Scores:
-        self.learn(state, batch)
-        return self.score(state, batch)

@@ -8,6 +8,8 @@ import numpy as np
 from tocsin.config import Stages
 from tocsin.evaluation.panel import standardise
 from tocsin.history.judging import Judged, Progress, Rows, Trained, judge
+from tocsin.history.learning import learn
+from tocsin.history.listening import Listener
 from tocsin.pipeline.durations import parse_budget
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import ANOMALY, Evidence, Naming
@@ -21,27 +23,36 @@ _LEVELS = 60  # that are tried for a budget
 
 
 def judge_offline(
-    stages: Stages, rows: Rows, trained: Trained | None = None, progress: Progress | None = None
+    stages: Stages,
+    rows: Rows,
+    history: Rows | None = None,
+    *,
+    follows: bool = True,
+    progress: Progress | None = None,
 ) -> Judged:
     """Score each row from both sides of it.
 
+    `history` is clean; with `follows` the rows come after it in time.
+
     A detector with a form of its own for that (`offline`) is asked for it. Of any other, the score
     is the mean of the causal score and that of the rows played backwards, or the one of the two
-    that there is. The tail is the rank of the score in its whole series; the highest goes
-    on past 1/n as the calibrator's does. A budget is what the highest scores are cut at: the series
-    has up to so many incidents, however calm it is. The channels of an incident are those that lay
+    that there is. The tail is the rank of the score in its whole series; the highest goes on past
+    1/n as the calibrator's does. A budget is what the highest scores are cut at: the series has up
+    to so many incidents, however calm it is. The channels of an incident are those that lay
     farthest from their median in it, in their usual spreads. Incidents of health are those of the
     causal pass.
     """
     if stages.grid is not None:
         raise ConfigError("offline scores take rows as they are; leave `every` out")
-    forward = judge(stages, rows, trained, progress)
+    own = hasattr(stages.scorer, "offline")
+    played = _unscored(stages) if own else stages
+    trained = None if history is None else learn(played, history, follows=follows)
+    forward = judge(played, rows, trained, progress)
     order = rows.in_time()
     order = order[~forward.refused[order]]
-    score = forward.score.copy()
-    ordered = rows.take(order)
-    if hasattr(stages.scorer, "offline"):
-        score[order] = _own_form(stages.scorer, ordered, trained)
+    score, ordered = forward.score.copy(), rows.take(order)
+    if own:
+        score[order] = _own_form(stages.scorer, ordered, history)
     else:
         score[order] = _mean(score[order], _backwards(stages, ordered, trained, progress))
     tail, alpha = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
@@ -75,17 +86,23 @@ def rank_tail(score: FloatArray) -> FloatArray:
     return tail
 
 
-def _own_form(scorer: Any, rows: Rows, trained: Trained | None) -> FloatArray:
+def _unscored(stages: Stages) -> Stages:
+    """The stages with nobody who scores, and rows as they are."""
+    nobody: Any = Listener(stages.scorer.traits, keeps=False)
+    return replace(stages, scorer=nobody, window=replace(stages.window, length=1))
+
+
+def _own_form(scorer: Any, rows: Rows, history: Rows | None) -> FloatArray:
     """The scores of the rows, which stand in time order, by the detector's two-sided form."""
     score = np.full(len(rows), np.nan)
     names = np.array(rows.series, dtype=object)
-    past = None if trained is None else np.array(trained.rows.series, dtype=object)
+    before = None if history is None else history.take(history.in_time())
     for name in dict.fromkeys(rows.series):
         mine = np.flatnonzero(names == name)
-        history = np.empty((0, len(rows.channels)))
-        if trained is not None:
-            history = trained.rows.values[np.flatnonzero(past == name)]
-        score[mine] = scorer.offline(rows.spec(), history, rows.values[mine]).value
+        past = np.empty((0, len(rows.channels)))
+        if before is not None:
+            past = before.values[np.flatnonzero(np.array(before.series, dtype=object) == name)]
+        score[mine] = scorer.offline(rows.spec(), past, rows.values[mine]).value
     return score
 
 
