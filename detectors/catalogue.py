@@ -70,6 +70,71 @@ CATALOGUE: dict[str, Entry] = {
             "how far a row lies from the mean of clean rows, along their correlation",
         ),
         Entry(
+            "signature_knn",
+            f"{_HERE}.signature.signature_knn:SignatureKnn",
+            "how far the shape of the last rows is from all shapes seen in clean rows",
+        ),
+        Entry(
+            "signature_mahalanobis",
+            f"{_HERE}.signature.signature_mahalanobis:SignatureMahalanobis",
+            "how far the shape of the last rows is from the mean of clean shapes",
+        ),
+        Entry(
+            "sub_pca",
+            f"{_HERE}.windows.sub_pca:SubPca",
+            "how unlikely a window is under the principal subspace of clean ones",
+        ),
+        Entry(
+            "pca_residual",
+            f"{_HERE}.classical.pca_residual:PcaResidual",
+            "how far a row lies outside the subspace of clean rows",
+        ),
+        Entry(
+            "projection_outlyingness",
+            f"{_HERE}.classical.projection_outlyingness:ProjectionOutlyingness",
+            "the worst robust distance of a row over random directions",
+        ),
+        Entry(
+            "polynomial",
+            f"{_HERE}.windows.polynomial:PolynomialResidual",
+            "the newest row against the curve through the rows before it",
+        ),
+        Entry(
+            "autoregression",
+            f"{_HERE}.windows.autoregression:AutoregressionResidual",
+            "the newest row against a linear forecast from the rows before it",
+        ),
+        Entry(
+            "kmeans",
+            f"{_HERE}.windows.kmeans:KMeansWindows",
+            "how far a window is from the nearest mean window of clean rows",
+        ),
+        Entry(
+            "kshape",
+            f"{_HERE}.windows.kshape:KShapeWindows",
+            "what of a window no usual shape explains, at any shift",
+        ),
+        Entry(
+            "lof",
+            f"{_HERE}.windows.lof:LofWindows",
+            "how much thinner clean windows stand around a window than around its neighbours",
+        ),
+        Entry(
+            "isolation_forest",
+            f"{_HERE}.windows.isolation_forest:IsolationForestWindows",
+            "how few random cuts set a window apart from clean ones",
+        ),
+        Entry(
+            "one_class_svm",
+            f"{_HERE}.windows.one_class_svm:OneClassSvm",
+            "how far a window lies outside the region that clean ones fill",
+        ),
+        Entry(
+            "spectral_residual",
+            f"{_HERE}.windows.spectral_residual:SpectralResidual",
+            "how salient the newest row is in the spectrum of its window",
+        ),
+        Entry(
             "window_std",
             f"{_HERE}.windows.window_std:WindowStd",
             "how far the last rows spread, against clean rows; a baseline",

@@ -1,0 +1,1 @@
+"""Detectors that look at the signature of a window's path."""
