@@ -70,6 +70,11 @@ CATALOGUE: dict[str, Entry] = {
             "how far a row lies from the mean of clean rows, along their correlation",
         ),
         Entry(
+            "patch_memory",
+            f"{_HERE}.patches.patch_memory:PatchMemory",
+            "how unlike the patches of clean history the newest patches are",
+        ),
+        Entry(
             "signature_knn",
             f"{_HERE}.signature.signature_knn:SignatureKnn",
             "how far the shape of the last rows is from all shapes seen in clean rows",

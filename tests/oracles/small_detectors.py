@@ -30,6 +30,10 @@ SMALL: dict[str, dict[str, Any]] = {
         "planes": 16,
     },
     "one_class_svm": {"window": 8, "train": 60, "memory": 200},
+    "patch_memory": {
+        **{"train": 20, "memory": 60, "widths": (4, 8), "patches": 16},
+        **{"adapt": True, "room": 4},
+    },
     "signature_knn": {"frames": 8, "train": 96, "corpus": 32},
     "signature_mahalanobis": {"frames": 8, "train": 96},
 }

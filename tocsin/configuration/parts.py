@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from tocsin.configuration.settings import (
     Section,
@@ -13,6 +13,7 @@ from tocsin.configuration.settings import (
     hints_of,
     keys_of,
     model_of,
+    scorers_in,
     shown,
 )
 from tocsin.configuration.shape import SourceCommon, Typed
@@ -77,13 +78,45 @@ def make_part(place: Place, given: object, wrong: list[str]) -> Made:
     wrong += mistakes
     if mistakes:
         return Made(kind)
-    common = {key: values[key] for key in SourceCommon.model_fields if key in values}
+    values, whole = with_inner(target, values, place, wrong)
+    made = _object(target, values, place, wrong) if whole else None
+    if made is None:
+        return Made(kind)
+    return Made(kind, made, {k: values[k] for k in SourceCommon.model_fields if k in values})
+
+
+def _object(target: type[Any], values: Mapping[str, Any], place: Place, wrong: list[str]) -> Any:
+    """The object; None, with the reason added to `wrong`, where the values do not go together."""
     try:
-        made = _construct(target, _with_defaults(target, values, place))
+        return _construct(target, _with_defaults(target, values, place))
     except ConfigError as error:
         wrong.append(f"{place.at}: {error}")
-        return Made(kind)
-    return Made(kind, made, common)
+        return None
+
+
+def with_inner(
+    target: type[Any], values: dict[str, Any], place: Place, wrong: list[str]
+) -> tuple[dict[str, Any], bool]:
+    """The values with the detectors among them made; and whether all of them could be.
+
+    A detector that takes detectors has each as a map with a type of its own, or as a scorer.
+    """
+    made, whole = dict(values), True
+    for key, hint in hints_of(target).items():
+        if key not in values or not scorers_in(hint):
+            continue
+        several = get_origin(hint) is tuple
+        found = []
+        for number, given in enumerate(values[key] if several else [values[key]]):
+            if hasattr(given, "score"):
+                found.append(given)
+                continue
+            name = f"{place.name}.{key}[{number}]" if several else f"{place.name}.{key}"
+            inner = make_part(replace(place, name=name), given, wrong)
+            found.append(inner.made)
+            whole = whole and inner.made is not None
+        made[key] = tuple(found) if several else found[0]
+    return made, whole
 
 
 def types_of(kind: Kind) -> list[str]:

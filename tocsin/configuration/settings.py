@@ -30,6 +30,7 @@ from pydantic_core import PydanticCustomError
 from tocsin.connectors.times import parse_times
 from tocsin.pipeline.durations import parse_duration
 from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.types import Scorer
 
 _DURATION = {"type": ["string", "number"], "description": "such as 30s, 5m or 1h30m; bare: seconds"}
 _MOMENT = {"type": ["string", "number"], "description": "ISO 8601, or a number since 1970"}
@@ -311,6 +312,8 @@ def _parameters(target: Callable[..., Any]) -> Iterator[_Parameter]:
 
 
 def _key_and_kind(name: str, hint: Any) -> tuple[str, Any]:
+    if scorers_in(hint):
+        return name, list[Any] if get_origin(hint) is tuple else Any
     whole = int in (hint, *get_args(hint))
     if name == "start_ns":
         return "start", Moment
@@ -319,6 +322,11 @@ def _key_and_kind(name: str, hint: Any) -> tuple[str, Any]:
     if name.endswith("_s") and hint is float:
         return name[:-2], Seconds
     return name, _KINDS.get(hint, hint)
+
+
+def scorers_in(hint: Any) -> bool:
+    """Whether a parameter is a detector, or several; those are parts of their own."""
+    return any(part is Scorer or get_origin(part) is Scorer for part in (hint, *get_args(hint)))
 
 
 def _dataclass_in(hint: Any) -> tuple[type[Any] | None, bool]:

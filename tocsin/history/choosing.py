@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from tocsin.config import AUTO, Stages
+from tocsin.configuration.parts import Place, with_inner
 from tocsin.configuration.settings import check, construct, keys_of, model_of, nearest
 from tocsin.detectors import catalogue
 from tocsin.pipeline.durations import describe_duration, parse_duration
@@ -99,8 +101,10 @@ def _made(name: str, settings: Mapping[str, Any]) -> Scorer[Any]:
         hint = nearest(unknown[0], (*known, *_OURS))
         raise ConfigError(f"{name} has no setting {unknown[0]!r}; {hint}")
     given, wrong = check(model_of(target), dict(settings), at="")
+    given, _ = with_inner(target, given, Place("detectors", name, Path()), wrong)
     if wrong:
-        raise ConfigError(f"{name}: {'; '.join(line.removeprefix('.') for line in wrong)}")
+        told = (line.removeprefix("$.detectors.").removeprefix(f"{name}.") for line in wrong)
+        raise ConfigError(f"{name}: {'; '.join(line.removeprefix('.') for line in told)}")
     made: Scorer[Any] = construct(target, given)
     return made
 

@@ -1,0 +1,1 @@
+"""Detectors that compare the shape of short stretches with those of the clean past."""
