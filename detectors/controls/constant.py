@@ -17,6 +17,9 @@ class NothingLearned:
 class Constant:
     """A control: 0 for every row that has a value. A metric that rewards it rewards nothing.
 
+    Reference: Kim, Choi, Choi, Lee and Yoon, Towards a rigorous evaluation of time-series anomaly
+    detection, 2022, arXiv:2109.05257.
+
     >>> batch = Batch(np.zeros(2, dtype=np.int64), np.arange(2), np.array([[[1.0]], [[np.nan]]]))
     >>> Constant().score(NothingLearned(), batch).value.tolist()
     [0.0, nan]

@@ -26,6 +26,9 @@ class Position:
     In many labelled sets faults stand late, so that this does well there: such a set cannot tell a
     detector from a clock. A row without any value has no opinion. Memory a key: 8 bytes.
 
+    Reference: Wu and Keogh, Current time series anomaly detection benchmarks are flawed and are
+    creating the illusion of progress, 2020, arXiv:2009.13807, on the run-to-failure bias.
+
     >>> from tocsin.pipeline.keyed import grow
     >>> scorer = Position()
     >>> state = scorer.start(Spec((1,)))

@@ -27,6 +27,9 @@ class WindowStd(Trained[Scale]):
     calms it. It is a baseline that many published detectors do not beat. `moving_std` is the form
     that knows what spread is usual and goes on learning.
 
+    Reference: Wu and Keogh, Current time series anomaly detection benchmarks are flawed and are
+    creating the illusion of progress, 2020, arXiv:2009.13807, whose one-liners it is one of.
+
     Cost a row: `window` x C operations. Memory a key: 8 x `memory` x C bytes.
 
     >>> from tocsin.pipeline.types import Batch
