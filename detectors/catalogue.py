@@ -140,6 +140,27 @@ CATALOGUE: dict[str, Entry] = {
             "how salient the newest row is in the spectrum of its window",
         ),
         Entry(
+            "multi_scale",
+            f"{_HERE}.combined.multi_scale:MultiScale",
+            "a detector on the series and on its averages over blocks",
+        ),
+        Entry(
+            "per_channel",
+            f"{_HERE}.combined.per_channel:PerChannel",
+            "a detector of one channel on each channel, joined",
+        ),
+        Entry(
+            "ensemble",
+            f"{_HERE}.combined.ensemble:Ensemble",
+            "several detectors, joined by their tail probabilities",
+        ),
+        Entry(
+            "river",
+            f"{_HERE}.adapters.river:River",
+            "an anomaly model or drift detector of River",
+            extra="online",
+        ),
+        Entry(
             "window_std",
             f"{_HERE}.windows.window_std:WindowStd",
             "how far the last rows spread, against clean rows; a baseline",

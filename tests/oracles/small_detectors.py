@@ -34,6 +34,13 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"train": 20, "memory": 60, "widths": (4, 8), "patches": 16},
         **{"adapt": True, "room": 4},
     },
+    "multi_scale": {"scales": (1, 2), "history": 40},
+    "per_channel": {"history": 40},
+    "ensemble": {"history": 60},
+    "river": {
+        **{"history": 60, "warmup": 20},
+        **{"settings": (("n_trees", 3), ("height", 3), ("window_size", 20))},
+    },
     "signature_knn": {"frames": 8, "train": 96, "corpus": 32},
     "signature_mahalanobis": {"frames": 8, "train": 96},
 }

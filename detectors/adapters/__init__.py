@@ -1,0 +1,1 @@
+"""Detectors of other libraries as scorers, and scorers as theirs."""
