@@ -140,6 +140,21 @@ CATALOGUE: dict[str, Entry] = {
             "how salient the newest row is in the spectrum of its window",
         ),
         Entry(
+            "batch_test",
+            f"{_HERE}.events.batches:BatchTest",
+            "the last rows as one sample, tested against clean rows",
+        ),
+        Entry(
+            "compatibility",
+            f"{_HERE}.events.compatibility:Compatibility",
+            "how unlikely an event's categories are together",
+        ),
+        Entry(
+            "path_scores",
+            f"{_HERE}.events.path_scores:PathScores",
+            "how unlikely a state's recent path is, at any length",
+        ),
+        Entry(
             "multi_scale",
             f"{_HERE}.combined.multi_scale:MultiScale",
             "a detector on the series and on its averages over blocks",

@@ -9,6 +9,7 @@ from oracles.small_detectors import SMALL
 
 from tocsin.detectors.catalogue import CATALOGUE, load
 from tocsin.detectors.classical.mahalanobis import Mahalanobis
+from tocsin.detectors.events.compatibility import Compatibility
 from tocsin.detectors.images.block_dct import BlockDct
 from tocsin.evaluation.checks.golden import check_old_states_load
 from tocsin.evaluation.conformance import Subject, cases
@@ -23,11 +24,18 @@ AS_THEY_ARE = ("moving_z", "ewma", "moving_std", "mahalanobis", "half_space_tree
 CONTROL = {"stranger_is_higher": "a control: its score has nothing to do with the row"}
 EXCEPTED: dict[str, dict[str, str]] = {
     **dict.fromkeys(("random", "constant", "position"), CONTROL),
+    "batch_test": {"stranger_is_higher": "one wild row is little among the rows of a window"},
+    "compatibility": {"stranger_is_higher": "its rows are codes of categories, without distances"},
+    "path_scores": {"stranger_is_higher": "its rows are codes of states, without distances"},
     "river": {"stranger_is_higher": "River's trees score all rows beyond their range alike"},
 }
 
 # The spec that golden states were written under, where it is another than two channels.
-WRITTEN: dict[str, Spec] = {"mahalanobis": Spec((3,)), "block_dct": Spec((16, 16))}
+WRITTEN: dict[str, Spec] = {
+    "mahalanobis": Spec((3,)),
+    "compatibility": Spec((3,)),
+    "block_dct": Spec((16, 16)),
+}
 
 
 def written_under(name: str, scorer: Scorer[Any]) -> Spec:
@@ -43,6 +51,8 @@ def specs(scorer: Scorer[Any]) -> tuple[Spec, ...]:
     if scorer.traits.item == "frame":
         return Spec((24, 32)), Spec((21, 18), window=2)
     frames = frames_of(scorer)
+    if isinstance(scorer, Compatibility):  # of one channel there are no pairs
+        return Spec((2,)), Spec((3,), window=4)
     return Spec((1,), window=frames), Spec((3,), window=frames + 3)
 
 

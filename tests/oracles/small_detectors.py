@@ -34,6 +34,12 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"train": 20, "memory": 60, "widths": (4, 8), "patches": 16},
         **{"adapt": True, "room": 4},
     },
+    "batch_test": {
+        **{"window": 8, "train": 60, "memory": 200},
+        **{"reference": 48, "toys": 16, "centres": 10},
+    },
+    "compatibility": {"train": 60, "memory": 200, "epochs": 2},
+    "path_scores": {"window": 6, "train": 60, "memory": 200},
     "multi_scale": {"scales": (1, 2), "history": 40},
     "per_channel": {"history": 40},
     "ensemble": {"history": 60},

@@ -1,0 +1,1 @@
+"""Detectors of categorical events and of whole batches."""
