@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.config import AUTO
+from tocsin.detectors.feature_shift import localise
 from tocsin.evaluation.panel import Panel
 from tocsin.history.batch import Mode, judge_rows, spread
 from tocsin.history.choosing import choose
@@ -41,6 +42,32 @@ class Detection:
     chosen: Mapping[str, Any]
     mode: Mode
     panels: tuple[Panel, ...]
+
+    def shifted(self, incident: str, before: int = 3000) -> pd.DataFrame:
+        """Which channels shifted in an incident: its rows against the `before` rows before it.
+
+        A row a channel, the one that shifted most first: `statistic` (how much its law given all
+        other channels has changed), `excess` (how far beyond the usual) and `p_value`. It asks
+        another question than the blame of the detector, which says what made the score. See
+        `tocsin.detectors.feature_shift`. Raises ConfigError for an incident that is not there.
+        """
+        panel, found = self._where(incident)
+        first = int(np.searchsorted(panel.time, found.started_at))
+        stop = len(panel.time)
+        if found.ended_at is not None:
+            stop = int(np.searchsorted(panel.time, found.ended_at, side="right"))
+        told = localise(panel.values[max(0, first - before) : first], panel.values[first:stop])
+        columns = {"statistic": told.statistic, "excess": told.excess, "p_value": told.p_value}
+        names = pd.Index(panel.channels, name="channel")
+        return pd.DataFrame(columns, index=names).iloc[told.order]
+
+    def _where(self, incident: str) -> tuple[Panel, Incident]:
+        for panel in self.panels:
+            for one in panel.incidents:
+                if one.id == incident:
+                    return panel, one
+        known = ", ".join(self.incidents.id) or "none"
+        raise ConfigError(f"no incident {incident!r}; there are {known}")
 
     def draw(self, path: Path | str, title: str = "Tocsin") -> None:
         """Write a PNG of the signals, tails, thresholds and incidents."""

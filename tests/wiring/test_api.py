@@ -278,3 +278,22 @@ def test_the_labelled_machine_failure_is_found() -> None:
     assert hit[3], "the failure"
     weeks = 78 / 7
     assert np.sum(~np.any(touched, axis=1)) <= weeks
+
+
+def test_the_channel_that_shifted_is_named_for_an_incident() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1500, 1)) + 0.3 * rng.normal(size=(1500, 4))
+    values[1200:1260, 2] = rng.permutation(values[1200:1260, 2])  # its own law, no one else's
+    index = pd.date_range("2026-01-01", periods=1500, freq="min")
+    found = detect(pd.DataFrame(values, index=index, columns=list("abcd")), "mahalanobis")
+    inside = found.incidents.started_at.between(
+        index[1195].tz_localize("UTC"), index[1260].tz_localize("UTC")
+    )
+    shifted = found.shifted(found.incidents.id[inside].iloc[0])
+    assert shifted.index[0] == "c"
+    assert list(shifted.columns) == ["statistic", "excess", "p_value"]
+
+
+def test_an_incident_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no incident 'x'; there are "):
+        detect(frame()).shifted("x")
