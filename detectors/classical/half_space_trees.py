@@ -191,9 +191,10 @@ def _score_row(
     if np.isnan(over):
         return np.nan
     trees, nodes = model.mass.shape[1:]
+    mass = model.mass[key]
     total = 0.0
     for tree in range(trees):
-        total += _density(model, key, tree, place, blame)
+        total += _density(model.channel, model.threshold, mass, tree, place, blame)
     least = 1.0 / trees
     density = max(total / trees * max(0.0, 1.0 - over), least)
     densest = model.window.shape[1] * ((nodes + 1) // 2)
@@ -201,28 +202,36 @@ def _score_row(
 
 
 @compiled
-def _density(model: _Model, key: int, tree: int, place: FloatArray, blame: FloatArray) -> float:
-    """Mass times 2 ** level where the descent ends; adds the mass lost on the way to `blame`."""
-    channel, threshold = model.channel[tree], model.threshold[tree]
-    mass = model.mass[key, tree]
-    sparse = _SPARSE * model.window.shape[1]
+def _density(
+    channel: IntArray,
+    threshold: FloatArray,
+    mass: MassArray,
+    tree: int,
+    place: FloatArray,
+    blame: FloatArray,
+) -> float:
+    """Mass times 2 ** level where the descent ends; adds the mass lost on the way to `blame`.
+
+    Whole arrays and not the tree's own parts of them: to make these took longer than the descent.
+    """
+    trees, inner = channel.shape
+    sparse = _SPARSE * mass[tree, 0]  # the root holds the window
     node, cells = 0, 1.0
-    while node < len(channel) and mass[node] >= sparse:
-        left, c = 2 * node + 1, int(channel[node])
-        child = left + _side(place[c], threshold[node], mass[left], mass[left + 1])
-        lost = 1.0 - 2.0 * mass[child] / mass[node]
-        if lost > 0.0:
-            blame[c] += lost / len(model.channel)
-        node, cells = child, 2.0 * cells
-    return float(mass[node] * cells)
-
-
-@compiled
-def _side(value: float, threshold: float, below: int, above: int) -> int:
-    """1 for the half above the threshold, 0 for the other; the heavier one for a missing value."""
-    if np.isnan(value):
-        return 1 if below < above else 0
-    return 0 if value < threshold else 1
+    held = mass[tree, 0]
+    while node < inner and held >= sparse:
+        c = np.uint64(channel[tree, node])
+        left = 2 * node + 1
+        value = place[c]
+        if np.isnan(value):
+            child = left + (1 if mass[tree, left] < mass[tree, left + 1] else 0)
+        else:
+            child = left + (0 if value < threshold[tree, node] else 1)
+        passed = mass[tree, np.uint64(child)]
+        lost = 1.0 - 2.0 * passed / held
+        # Without a branch, as which half is the heavier cannot be foreseen.
+        blame[c] += (lost if lost > 0.0 else 0.0) / trees  # noqa: FURB136 - max() branches
+        node, cells, held = child, 2.0 * cells, passed
+    return float(held * cells)
 
 
 @compiled
@@ -243,22 +252,38 @@ def _settle(model: _Model, key: int) -> None:
         model.low[key, c], model.high[key, c] = _range(rows[:, c])
         for row in range(len(rows)):
             places[row, c] = _scaled(rows[row, c], model.low[key, c], model.high[key, c])
+    node = np.empty(len(rows), dtype=np.int64)
     for tree in range(len(model.channel)):
-        _fill(model.channel[tree], model.threshold[tree], places, model.mass[key, tree])
+        _fill(model.channel[tree], model.threshold[tree], places, model.mass[key, tree], node)
 
 
 @compiled
-def _fill(channel: IntArray, threshold: FloatArray, places: FloatArray, mass: MassArray) -> None:
-    """Count the rows that pass each node of a tree, in the order in which they came."""
+def _fill(
+    channel: IntArray,
+    threshold: FloatArray,
+    places: FloatArray,
+    mass: MassArray,
+    node: IntArray,
+) -> None:
+    """Count the rows that pass each node of a tree, in the order in which they came.
+
+    Level by level: what a row with a gap meets there is what the rows before it left, and the steps
+    of different rows need not wait for each other. `node` (rows,) is room to work in.
+    """
     mass[:] = 0
-    for row in range(len(places)):
-        node = 0
-        mass[node] += 1
-        while node < len(channel):
-            left = 2 * node + 1
-            value = places[row, channel[node]]
-            node = left + _side(value, threshold[node], mass[left], mass[left + 1])
-            mass[node] += 1
+    mass[0] = len(places)
+    node[:] = 0
+    while node[0] < len(channel):
+        for row in range(len(places)):
+            at = np.uint64(node[row])
+            left = 2 * node[row] + 1
+            value = places[row, np.uint64(channel[at])]
+            if np.isnan(value):
+                child = left + (1 if mass[left] < mass[left + 1] else 0)
+            else:
+                child = left + (0 if value < threshold[at] else 1)
+            mass[np.uint64(child)] += 1
+            node[row] = child
 
 
 @compiled
