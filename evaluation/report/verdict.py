@@ -101,7 +101,8 @@ def sentences(found: Verdict) -> list[str]:
     best, control = found.best, found.best_control
     sets = plural(len(best.datasets), "data set")
     told = [
-        f"The best is {plain(best.detector)}: its macro mean of {metric_name(found.metric)} is {best.mean:.3f} (95 % interval "
+        f"The best is {plain(best.detector)}: its macro mean of {metric_name(found.metric)} is "
+        f"{best.mean:.3f} (95 % interval "
         f"{best.low:.3f} to {best.high:.3f}) over {sets}, {plural(found.series, 'series')}."
     ]
     others = [s for s in found.standings if not s.is_control and s is not best]

@@ -4,12 +4,15 @@ from textwrap import dedent
 
 import pytest
 
-from tocsin.config import Config, load
+from tocsin.config import Config, is_experiment, load, load_experiment
 from tocsin.configuration.schema import json_schema
 from tocsin.connectors.csv_file import CsvSource
 from tocsin.connectors.plant import Plant
 from tocsin.connectors.plant_faults import Fault
 from tocsin.detectors.classical.ewma import Ewma
+from tocsin.detectors.classical.knn import Knn
+from tocsin.detectors.combined.ensemble import Ensemble
+from tocsin.detectors.combined.multi_scale import MultiScale
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes
@@ -255,3 +258,32 @@ def test_the_schema_knows_every_type() -> None:
     settings = schema["$defs"][known["ewma"].rsplit("/", 1)[-1]]
     assert set(settings["properties"]) == {"type", "half_life"}
     assert settings["additionalProperties"] is False
+
+
+def test_a_detector_made_of_others_has_them_under_of(tmp_path: Path) -> None:
+    text = LEAST.replace(
+        "{type: ewma}",
+        "{type: ensemble, of: [{type: ewma}, {type: multi_scale, of: {type: knn, train: 50}}]}",
+    )
+    scorer = read(tmp_path, text).stages.scorer
+    assert isinstance(scorer, Ensemble)
+    assert scorer.of == (Ewma(), MultiScale(of=Knn(train=50)))
+
+
+def test_a_mistake_inside_an_inner_detector_is_told_with_its_path(tmp_path: Path) -> None:
+    text = LEAST.replace("{type: ewma}", "{type: ensemble, of: [{type: ewma, halflife: 3}]}")
+    assert "$.detectors.mean.of[0].halflife: unknown key; did you mean 'half_life'?" in mistakes(
+        tmp_path, text
+    )
+
+
+def test_an_inner_detector_that_is_no_map_is_told(tmp_path: Path) -> None:
+    text = LEAST.replace("{type: ewma}", "{type: multi_scale, of: knn}")
+    assert "$.detectors.mean.of: found 'knn', wanted a map with a type" in mistakes(tmp_path, text)
+
+
+def test_a_file_without_a_source_is_for_backtests(tmp_path: Path) -> None:
+    path = written(tmp_path, "version: 1\ndetectors: {a: {type: ewma}, b: {type: auto}}\n")
+    assert is_experiment(path)
+    assert load_experiment(path).scorers == {"a": Ewma(), "b": None}
+    assert not is_experiment(written(tmp_path, LEAST))
