@@ -224,6 +224,16 @@ def find(name: str) -> Entry:
     return known[name]
 
 
+def name_of(scorer: type[Any]) -> str:
+    """The name of one of our scorers by its class.
+
+    >>> name_of(load("ewma"))
+    'ewma'
+    """
+    path = f"{scorer.__module__}:{scorer.__name__}"
+    return next(name for name, entry in CATALOGUE.items() if entry.path == path)
+
+
 def load(name: str) -> type[Any]:
     """The scorer's class; a ConfigError names the nearest name or the extra that is missing."""
     entry = find(name)

@@ -218,7 +218,8 @@ class Trained(ABC, Generic[M]):
         state.mark[key] = max(1, int.from_bytes(digest, "little") >> 1)
 
     def _model_of(self, state: TrainingState, key: int) -> M:
-        name = (self, int(state.mark[key]))
+        # The same numbers in rows of another width are other rows.
+        name = (self, state.rows.shape[2], int(state.mark[key]))
         if name not in _MODELS:
             _MODELS[name] = self.model(state.rows[key, : state.used[key]].copy())
             while len(_MODELS) > max(_FEWEST_MODELS, len(state.mark)):
@@ -228,7 +229,7 @@ class Trained(ABC, Generic[M]):
         return found
 
 
-_MODELS: OrderedDict[tuple[Any, int], Any] = OrderedDict()
+_MODELS: OrderedDict[tuple[Any, int, int], Any] = OrderedDict()
 
 
 def training_windows(rows: FloatArray, frames: int) -> FloatArray:

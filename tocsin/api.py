@@ -11,7 +11,7 @@ import pandas as pd
 from tocsin.config import AUTO
 from tocsin.detectors.feature_shift import localise
 from tocsin.evaluation.panel import Panel
-from tocsin.history.batch import Mode, judge_rows, spread
+from tocsin.history.batch import Mode, history_rows, judge_rows, spread
 from tocsin.history.choosing import choose
 from tocsin.history.frames import Table, table_of
 from tocsin.history.judging import Judged, Rows, panels
@@ -119,8 +119,9 @@ def detect(
     table = table_of(frame, time, key)
     places = np.flatnonzero(table.usable)
     rows = table.rows.take(places)
-    choice = choose(detector, len(rows.channels), rows.step_ns(), settings)
     asked = _training(train, rows, time, key)
+    known = history_rows(rows, asked)
+    choice = choose(detector, len(rows.channels), rows.step_ns(), settings, known)
     found = judge_rows(rows, choice, mode, asked)
     told = {**choice.words, "mode": mode, "time": table.time_from, "trained_on": found.trained_on}
     return Detection(

@@ -60,7 +60,8 @@ class Ensemble:
     A member's score becomes a tail probability by its newest `history` scores of the series
     (conformal, and a Pareto law beyond the highest), so that units and shapes of scores do not
     matter. The raw score is -log of the combined probability: by "fisher"'s sum of logarithms, by
-    the "harmonic" mean, by the "min"imum, or by the "mean" of the logarithms. Fisher rewards
+    the "harmonic" mean, by the "min"imum, by the "mean" of the logarithms, or by the "first" member
+    that has an opinion, where others only stand in until it is trained. Fisher rewards
     agreement, the minimum a single loud member; the harmonic mean is between, and hardly moved by
     dependence among members. Combined probabilities of dependent members are not exact; the
     pipeline calibrates the result again. A member without an opinion is left out.
@@ -169,9 +170,17 @@ class Ensemble:
             tails[:, i] = _ranked(scores.value)
             blames.append(np.zeros(series.shape) if scores.blame is None else scores.blame)
         total = np.zeros(series.shape)
+        tails = self._heard(tails)
         for i, blame in enumerate(blames):
             total += standing.shares(blame[:, None], surprise(tails[:, i]))[:, 0]
         return Scores(combined_surprise(tails, self.combine), total)
+
+    def _heard(self, tails: FloatArray) -> FloatArray:
+        """The tails (B, members) that count; NaN those of members that are not asked."""
+        if self.combine != "first":
+            return tails
+        spoken = np.cumsum(~np.isnan(tails), axis=1)
+        return np.where(spoken == 1, tails, np.nan)
 
     def _calibrator(self) -> Conformal:
         return Conformal(self.history, min(_ALONE, self.history), _LEAST, pool=1)
@@ -207,11 +216,11 @@ class Ensemble:
 
     def _together(self, found: list[tuple[FloatArray, Scores]], batch: Batch) -> Scores:
         """The combined surprise, and each member's blame by its own."""
-        tails = np.stack([tail for tail, _ in found], axis=1)  # (B, members)
+        tails = self._heard(np.stack([tail for tail, _ in found], axis=1))  # (B, members)
         blame = np.zeros(batch.values.shape)
-        for scorer, (tail, scores) in zip(self.of, found, strict=True):
+        for i, (scorer, (_, scores)) in enumerate(zip(self.of, found, strict=True)):
             parts = blame_of(scores, newest(batch, scorer))
-            blame[:, -frames_of(scorer) :] += standing.shares(parts, surprise(tail))
+            blame[:, -frames_of(scorer) :] += standing.shares(parts, surprise(tails[:, i]))
         return Scores(combined_surprise(tails, self.combine), blame)
 
     def _fit(self, spec: Spec, batches: Iterable[Batch]) -> EnsembleState:

@@ -8,8 +8,8 @@ import numpy as np
 from tocsin.detectors.compiled import compiled
 from tocsin.pipeline.types import FloatArray
 
-Rule = Literal["fisher", "harmonic", "min", "mean"]
-RULES: tuple[Rule, ...] = ("fisher", "harmonic", "min", "mean")
+Rule = Literal["fisher", "harmonic", "min", "mean", "first"]
+RULES: tuple[Rule, ...] = ("fisher", "harmonic", "min", "mean", "first")
 
 
 def combined_surprise(tails: FloatArray, rule: Rule) -> FloatArray:
@@ -18,7 +18,8 @@ def combined_surprise(tails: FloatArray, rule: Rule) -> FloatArray:
     "fisher" is P(chi squared of 2M degrees > -2 sum log p), right for independent detectors.
     "harmonic" is the harmonic mean, which dependence between detectors hardly moves. "min" is
     1 - (1 - min p)^M, right for independent ones and guided by the most surprised. "mean" is the
-    mean of -log p. Finite and at least 0; it never falls when a tail falls.
+    mean of -log p. "first" is the first detector that has an opinion, so that a quick one stands in
+    until a better one is trained. Finite and at least 0; it never falls when a tail falls.
 
     >>> combined_surprise(np.array([[0.01, 0.01], [0.01, np.nan]]), "mean").round(3).tolist()
     [4.605, 4.605]
@@ -44,8 +45,10 @@ def _combine(tails: FloatArray, rule: int) -> FloatArray:
             result[row] = _harmonic(known)
         elif rule == 2:
             result[row] = _smallest(known)
-        else:
+        elif rule == 3:
             result[row] = _mean(known)
+        else:
+            result[row] = max(-math.log(known[0]), 0.0)
     return result
 
 

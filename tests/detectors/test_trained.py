@@ -145,3 +145,11 @@ def test_offline_without_history_is_trained_on_the_series_itself() -> None:
 def test_an_empty_series_has_no_scores_offline() -> None:
     found = WindowStd(window=50).offline(Spec((1,)), noise(200, 1), np.empty((0, 1)))
     assert found.value.shape == (0,)
+
+
+def test_the_same_numbers_in_wider_rows_have_a_model_of_their_own() -> None:
+    scorer, numbers = Knn(train=60, memory=100), noise(80, 2)
+    for wide in (numbers, numbers.reshape(160, 1)[:100], numbers.reshape(40, 4)):
+        spec = Spec((wide.shape[1],))
+        state = scorer.fit(spec, [windows(wide, 1)])
+        assert not np.isnan(scorer.score(state, windows(wide, 1)).value).any()

@@ -77,6 +77,8 @@ def joint_surprise(tails: list[float], rule: str) -> float:
         return float(-np.log(stats.hmean(known)))
     if rule == "min":
         return float(-np.log(stats.beta.cdf(known.min(), 1, len(known))))
+    if rule == "first":
+        return float(-np.log(known[0]))
     return float(-np.log(known).mean())
 
 

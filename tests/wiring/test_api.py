@@ -297,3 +297,17 @@ def test_the_channel_that_shifted_is_named_for_an_incident() -> None:
 def test_an_incident_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="no incident 'x'; there are "):
         detect(frame()).shifted("x")
+
+
+@pytest.mark.parametrize(("channels", "chosen"), [(1, "patch_memory"), (2, "ensemble")])
+def test_auto_takes_a_trained_detector_where_there_is_clean_history(
+    channels: int, chosen: str
+) -> None:
+    found = detect(frame(channels), train=600)
+    assert found.chosen["detector"] == chosen
+    assert "clean history" in found.chosen["why"]
+    assert found.rows.alarm["2026-01-01 20:00":"2026-01-01 20:39"].any()  # type: ignore[misc] # a stretch of time
+
+
+def test_auto_learns_as_it_goes_where_the_history_is_short() -> None:
+    assert detect(frame(), train=200).chosen["detector"] == "mahalanobis"

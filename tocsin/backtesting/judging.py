@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tocsin.backtesting.plan import Task
-from tocsin.config import Stages
+from tocsin.config import AUTO, Stages
 from tocsin.configuration.settings import shown
 from tocsin.evaluation.datasets.labelled import Labelled
 from tocsin.evaluation.matching import WEEK_NS, Planted, match
@@ -65,7 +65,7 @@ def find(task: Task, labelled: Labelled) -> tuple[Finding, Cost]:
     """
     rows, train = _rows(labelled), _train(task, labelled)
     history, rest = rows.take(np.arange(train)), rows.take(np.arange(train, len(rows)))
-    stages = stages_for(task, rows)
+    stages = stages_for(task, rows, train)
     judged, cost = _judge(task, stages, history if train else None, rest)
     truth = labelled.part(train, len(rows) - 1)
     row = {
@@ -100,9 +100,12 @@ def _judge(task: Task, stages: Stages, history: Rows | None, rest: Rows) -> tupl
     return judged, Cost(fitted - begun, done - fitted, len(rest), peak)
 
 
-def stages_for(task: Task, rows: Rows) -> Stages:
-    """The stages of a task for rows like these: those asked for, and `tocsin score`'s else."""
-    choice = choose(task.scorer or "auto", len(rows.channels), rows.step_ns(), {})
+def stages_for(task: Task, rows: Rows, train: int) -> Stages:
+    """The stages of a task for rows like these: those asked for, and `tocsin score`'s else.
+
+    The first `train` of the rows are clean history.
+    """
+    choice = choose(task.scorer or AUTO, len(rows.channels), rows.step_ns(), {}, train)
     return replace(choice.stages, **task.stages)
 
 

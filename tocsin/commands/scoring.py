@@ -9,7 +9,7 @@ from rich.console import Console
 from tocsin.commands.file_rows import FileRows, read_rows, score_lines, write_scores
 from tocsin.commands.screen import counted, incidents_table, print_json, stderr, stdout
 from tocsin.evaluation.wording import duration, moment, plain, plural
-from tocsin.history.batch import Found, Mode, judge_rows
+from tocsin.history.batch import Found, Mode, history_rows, judge_rows
 from tocsin.history.choosing import Choice, choose
 from tocsin.history.judging import panels
 from tocsin.pipeline.errors import ConfigError
@@ -40,13 +40,15 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
     file = read_rows(path)
     settings = {} if wanted.budget is None else {"budget": wanted.budget}
     rows = file.rows
-    choice = choose(wanted.detector, len(rows.channels), rows.step_ns(), settings)
+    train = _train(wanted.train)
+    known = history_rows(rows, train)
+    choice = choose(wanted.detector, len(rows.channels), rows.step_ns(), settings, known)
     console = stdout()
     if not wanted.as_json:
         _tell_guess(console, file, choice, wanted)
     passes = 2 if wanted.mode == "offline" else 1
     with counted(passes * len(rows), "scoring") as progress:
-        found = judge_rows(rows, choice, wanted.mode, _train(wanted.train), progress)
+        found = judge_rows(rows, choice, wanted.mode, train, progress)
     if outputs.scores is not None:
         write_scores(outputs.scores, score_lines(rows, found.judged))
     picture = _draw(path, file, found, wanted, outputs)

@@ -51,6 +51,15 @@ def judge_rows(
     return Found(spread(judged, rest, len(rows)), len(first))
 
 
+def history_rows(rows: Rows, train: Train) -> int:
+    """How many rows of clean history a series has, for `train` as in `detect`."""
+    if train is None:
+        return 0
+    if isinstance(train, Rows):
+        return len(train) // max(1, len(set(train.series)))
+    return int(np.count_nonzero(_history(rows, train))) // max(1, len(set(rows.series)))
+
+
 def _history(rows: Rows, train: object) -> BoolArray:
     """Which rows (N,) are trained on."""
     if isinstance(train, bool) or not isinstance(train, int | float | np.integer | np.floating):

@@ -1,7 +1,7 @@
 """Which detector and settings rows are judged with when nobody has said: a plain rule."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from tocsin.config import AUTO, Stages
 from tocsin.configuration.parts import Place, with_inner
 from tocsin.configuration.settings import check, construct, keys_of, model_of, nearest
 from tocsin.detectors import catalogue
+from tocsin.history.automatic import automatic
 from tocsin.pipeline.durations import describe_duration, parse_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes
@@ -25,10 +26,6 @@ _FROZEN_ROWS = 288  # after so many rows of one incident, what it shows is learn
 _NEVER_AHEAD = 1 << 62  # rows that are all there have no clock that could be broken
 
 _OURS = ("budget", "alpha", "every")
-# Of the detectors with various settings, over all labelled files of the Numenta Anomaly Benchmark,
-# this one found most windows (80 of 116) at about the false alarms that the budget allows.
-_ONE_CHANNEL = ("moving_std", {"window": 100, "half_life": 1000})
-_SEVERAL_CHANNELS: tuple[str, dict[str, Any]] = ("mahalanobis", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +37,21 @@ class Choice:
 
 
 def choose(
-    detector: str | Scorer[Any], channels: int, step_ns: int, settings: Mapping[str, Any]
+    detector: str | Scorer[Any],
+    channels: int,
+    step_ns: int,
+    settings: Mapping[str, Any],
+    history: int = 0,
 ) -> Choice:
     """Stages for rows of `channels` channels that come every `step_ns` nanoseconds.
+
+    `history` is how many rows of clean history a series has; "auto" goes by it.
 
     `settings` are the detector's own, and `budget` ("2/week"), `alpha` (a fixed tail) or `every`
     (a duration: gather the rows on a grid). A ConfigError names what is unknown or out of range.
     """
     own = {key: value for key, value in settings.items() if key not in _OURS}
-    scorer, name, why = _scorer(detector, channels, own)
+    scorer, name, why = _scorer(detector, channels, own, history)
     every = settings.get("every")
     grid = None if every is None else Grid(_duration("every", every))
     row_ns = step_ns if grid is None else grid.every_ns
@@ -73,24 +76,20 @@ def choose(
 
 
 def _scorer(
-    detector: str | Scorer[Any], channels: int, own: Mapping[str, Any]
+    detector: str | Scorer[Any], channels: int, own: Mapping[str, Any], history: int
 ) -> tuple[Scorer[Any], str, str]:
     if not isinstance(detector, str):
         if own:
             raise ConfigError(f"a detector that is made already takes no settings; found {own}")
         return detector, type(detector).__name__, "it was given"
-    name, usual, why = detector, {}, "it was asked for"
     if detector == AUTO:
-        one = channels == 1
-        name, usual = _ONE_CHANNEL if one else _SEVERAL_CHANNELS
-        why = (
-            "one channel: a spread that is unlike the channel's usual one shows most faults"
-            if one
-            else f"{channels} channels: a row that breaks their usual relation shows most faults"
-        )
-    elif catalogue.find(name).item == "frame":
-        raise ConfigError(f"{name!r} scores images; rows of channels need another detector")
-    return _made(name, usual | dict(own)), name, why
+        usual, why = automatic(channels, history)
+        name = catalogue.name_of(type(usual))
+        mine = {field.name: getattr(usual, field.name) for field in fields(usual)}  # type: ignore[arg-type] # scorers are dataclasses
+        return (_made(name, mine | dict(own)) if own else usual), name, why
+    if catalogue.find(detector).item == "frame":
+        raise ConfigError(f"{detector!r} scores images; rows of channels need another detector")
+    return _made(detector, own), detector, "it was asked for"
 
 
 def _made(name: str, settings: Mapping[str, Any]) -> Scorer[Any]:
