@@ -9,7 +9,9 @@ import detector_speed
 import kafka_throughput
 import metrics_speed
 import patches_speed
+import profile_speed
 import signature_speed
+import trees_speed
 
 
 def sections() -> Iterator[tuple[str, Iterator[str]]]:
@@ -19,6 +21,8 @@ def sections() -> Iterator[tuple[str, Iterator[str]]]:
     yield "River (target: 20x)", detector_speed.against_river()
     yield "Metrics (target: 50x the plain loops; 1M rows under 10 s)", metrics_speed.report()
     yield "Patch memory (target: 10x the 14k values/s of its prototype)", patches_speed.report()
+    yield "Trees (target: 100x)", trees_speed.report()
+    yield "Matrix profile, against stumpi", profile_speed.report()
     yield "Signatures (target: 1x the packages)", signature_speed.report()
     yield "Kafka (target: 0.7)", kafka_throughput.report()
 

@@ -155,6 +155,21 @@ CATALOGUE: dict[str, Entry] = {
             "how unlikely a state's recent path is, at any length",
         ),
         Entry(
+            "random_cut_forest",
+            f"{_HERE}.classical.random_cut_forest:RandomCutForest",
+            "how many past points a point displaces in random trees",
+        ),
+        Entry(
+            "matrix_profile",
+            f"{_HERE}.windows.matrix_profile:MatrixProfile",
+            "how unlike every clean window the last one is in shape",
+        ),
+        Entry(
+            "left_profile",
+            f"{_HERE}.windows.left_profile:LeftProfile",
+            "how unlike every earlier window of its series the last one is in shape",
+        ),
+        Entry(
             "multi_scale",
             f"{_HERE}.combined.multi_scale:MultiScale",
             "a detector on the series and on its averages over blocks",

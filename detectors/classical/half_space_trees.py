@@ -166,22 +166,28 @@ class _Model(NamedTuple):
     seen: IntArray  # (K,)
 
 
+class _Desk(NamedTuple):
+    place: FloatArray  # (C,), a frame on the ranges of its channels
+    path: IntArray  # (depth + 1, trees), the nodes that it passes
+
+
 @compiled
 def _walk(model: _Model, rows: Rows, scores: bool, learns: bool) -> None:  # noqa: FBT001 - a kernel
     window, width = model.window.shape[1:]
-    place = np.empty(width)  # (C,), a frame on the ranges of its channels
+    trees, nodes = model.mass.shape[1:]
+    levels = int(math.log2(nodes + 1))
+    desk = _Desk(np.empty(width), np.zeros((levels, trees), dtype=np.int64))
     for row in range(len(rows.key)):
         key, frame = rows.key[row], rows.frame[row]
         if scores and model.seen[key] >= window:
-            rows.value[row] = _score_row(model, key, frame, rows.blame[row, -1], place)
+            rows.value[row] = _score_row(model, key, frame, rows.blame[row, -1], desk)
         if learns and not np.isnan(frame).all():
             _learn_row(model, key, frame)
 
 
 @compiled
-def _score_row(
-    model: _Model, key: int, frame: FloatArray, blame: FloatArray, place: FloatArray
-) -> float:
+def _score_row(model: _Model, key: int, frame: FloatArray, blame: FloatArray, desk: _Desk) -> float:
+    place = desk.place
     over = np.nan  # NaN until a channel has an opinion
     for c in range(len(frame)):
         place[c] = _scaled(frame[c], model.low[key, c], model.high[key, c])
@@ -192,9 +198,10 @@ def _score_row(
         return np.nan
     trees, nodes = model.mass.shape[1:]
     mass = model.mass[key]
+    _descend(model.channel, model.threshold, mass, desk)
     total = 0.0
     for tree in range(trees):
-        total += _density(model.channel, model.threshold, mass, tree, place, blame)
+        total += _density(model.channel, mass, tree, desk.path, blame)
     least = 1.0 / trees
     density = max(total / trees * max(0.0, 1.0 - over), least)
     densest = model.window.shape[1] * ((nodes + 1) // 2)
@@ -202,35 +209,39 @@ def _score_row(
 
 
 @compiled
-def _density(
-    channel: IntArray,
-    threshold: FloatArray,
-    mass: MassArray,
-    tree: int,
-    place: FloatArray,
-    blame: FloatArray,
-) -> float:
-    """Mass times 2 ** level where the descent ends; adds the mass lost on the way to `blame`.
+def _descend(channel: IntArray, threshold: FloatArray, mass: MassArray, desk: _Desk) -> None:
+    """Write the nodes that a row would pass in each tree down to a leaf.
 
-    Whole arrays and not the tree's own parts of them: to make these took longer than the descent.
+    Level by level, as the steps in different trees need not wait for each other.
     """
-    trees, inner = channel.shape
-    sparse = _SPARSE * mass[tree, 0]  # the root holds the window
-    node, cells = 0, 1.0
+    place, path = desk.place, desk.path
+    is_complete = not np.isnan(place).any()
+    for level in range(len(path) - 1):
+        for tree in range(path.shape[1]):
+            node = path[level, tree]
+            value = place[np.uint64(channel[tree, np.uint64(node)])]
+            side = 0 if value < threshold[tree, np.uint64(node)] else 1
+            if not is_complete and np.isnan(value):
+                side = 1 if mass[tree, 2 * node + 1] < mass[tree, 2 * node + 2] else 0
+            path[level + 1, tree] = 2 * node + 1 + side
+
+
+@compiled
+def _density(
+    channel: IntArray, mass: MassArray, tree: int, path: IntArray, blame: FloatArray
+) -> float:
+    """Mass times 2 ** level where the descent ends; adds the mass lost on the way to `blame`."""
+    trees = len(channel)
     held = mass[tree, 0]
-    while node < inner and held >= sparse:
-        c = np.uint64(channel[tree, node])
-        left = 2 * node + 1
-        value = place[c]
-        if np.isnan(value):
-            child = left + (1 if mass[tree, left] < mass[tree, left + 1] else 0)
-        else:
-            child = left + (0 if value < threshold[tree, node] else 1)
-        passed = mass[tree, np.uint64(child)]
+    sparse = _SPARSE * held  # the root holds the window
+    level, cells = 0, 1.0
+    while level + 1 < len(path) and held >= sparse:
+        c = np.uint64(channel[tree, np.uint64(path[level, tree])])
+        passed = mass[tree, np.uint64(path[level + 1, tree])]
         lost = 1.0 - 2.0 * passed / held
         # Without a branch, as which half is the heavier cannot be foreseen.
         blame[c] += (lost if lost > 0.0 else 0.0) / trees  # noqa: FURB136 - max() branches
-        node, cells, held = child, 2.0 * cells, passed
+        level, cells, held = level + 1, 2.0 * cells, passed
     return float(held * cells)
 
 
