@@ -170,6 +170,12 @@ CATALOGUE: dict[str, Entry] = {
             "how unlike every earlier window of its series the last one is in shape",
         ),
         Entry(
+            "rcd",
+            f"{_HERE}.context.rcd:RelativeContext",
+            "how badly the newest row fits its context, by an encoder trained on other series",
+            extra="deep",
+        ),
+        Entry(
             "multi_scale",
             f"{_HERE}.combined.multi_scale:MultiScale",
             "a detector on the series and on its averages over blocks",

@@ -245,6 +245,19 @@ def produce(
         producing.produce(producing.Target(brokers, topic), seconds, speed, seed)
 
 
+@app.command(name="train-zero-shot")
+def train_zero_shot(
+    out: Annotated[Path, typer.Option(help="Where it trains; a repeat goes on there.")],
+    steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 16_000,
+    seed: Seed = 0,
+    ahead: Annotated[bool, typer.Option(help="Draw windows in a second process.")] = True,  # noqa: FBT002 - an option
+) -> None:
+    """Train the encoder of the detector rcd anew, on series of our own making."""
+    from tocsin.commands import training  # noqa: PLC0415 - keeps --help light
+
+    training.train_zero_shot(out, steps, seed, ahead=ahead)
+
+
 @state_app.command(name="ls")
 def state_ls(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
     """Show the partitions, open incidents and what waits to be delivered."""

@@ -27,7 +27,10 @@ class Constant:
 
     traits: ClassVar[Traits] = Traits()
     version: ClassVar[int] = 1
-    warmup: ClassVar[int] = 0
+
+    @property
+    def warmup(self) -> int:
+        return 0
 
     def start(self, spec: Spec) -> NothingLearned:
         return NothingLearned()

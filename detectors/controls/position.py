@@ -41,7 +41,10 @@ class Position:
 
     traits: ClassVar[Traits] = Traits()
     version: ClassVar[int] = 1
-    warmup: ClassVar[int] = 0
+
+    @property
+    def warmup(self) -> int:
+        return 0
 
     def start(self, spec: Spec) -> PositionState:
         return PositionState(np.empty(0, dtype=np.int64))

@@ -38,7 +38,10 @@ class Random:
 
     traits: ClassVar[Traits] = Traits(stochastic=True)
     version: ClassVar[int] = 1
-    warmup: ClassVar[int] = 0
+
+    @property
+    def warmup(self) -> int:
+        return 0
 
     def start(self, spec: Spec) -> NothingLearned:
         return NothingLearned()

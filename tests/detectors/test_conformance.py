@@ -9,6 +9,7 @@ from oracles.small_detectors import SMALL
 
 from tocsin.detectors.catalogue import CATALOGUE, load
 from tocsin.detectors.classical.mahalanobis import Mahalanobis
+from tocsin.detectors.context.rcd import RelativeContext
 from tocsin.detectors.events.compatibility import Compatibility
 from tocsin.detectors.images.block_dct import BlockDct
 from tocsin.evaluation.checks.golden import check_old_states_load
@@ -30,6 +31,7 @@ EXCEPTED: dict[str, dict[str, str]] = {
     "batch_test": {"stranger_is_higher": "one wild row is little among the rows of a window"},
     "compatibility": {"stranger_is_higher": "its rows are codes of categories, without distances"},
     "path_scores": {"stranger_is_higher": "its rows are codes of states, without distances"},
+    "rcd": {"stranger_is_higher": "its logits saturate; far rows may rank below odd ones"},
     "river": {"stranger_is_higher": "River's trees score all rows beyond their range alike"},
 }
 
@@ -56,6 +58,8 @@ def specs(scorer: Scorer[Any]) -> tuple[Spec, ...]:
     frames = frames_of(scorer)
     if isinstance(scorer, Compatibility):  # of one channel there are no pairs
         return Spec((2,)), Spec((3,), window=4)
+    if isinstance(scorer, RelativeContext):  # slow, and channels are scored alone
+        return (Spec((1,), window=frames),)
     return Spec((1,), window=frames), Spec((3,), window=frames + 3)
 
 

@@ -110,7 +110,7 @@ def _tasks(
     rules: Backtest,
     stages: Mapping[str, Any],
 ) -> tuple[Task, ...]:
-    modes = [mode for mode in MODES if mode in rules.modes]
+    modes: list[Mode] = [mode for mode in MODES if mode in rules.modes]
     return tuple(
         Task(reference, name, scorer, mode, stages, rules.train, rules.buffer)
         for reference in series

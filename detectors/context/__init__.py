@@ -1,0 +1,1 @@
+"""Detectors that ask how badly a stretch fits what stands around it."""
