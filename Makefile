@@ -19,7 +19,7 @@ check: install  # format, lint, types, import direction
 
 test: install  # all checks, then all tests; fails if either does
 	@make --no-print-directory check; checked=$$?; \
-	$(BIN)/pytest && exit $$checked
+	$(BIN)/pytest -n auto --dist worksteal && exit $$checked
 
 docs: install  # runs the examples in the documentation
 	$(BIN)/pytest tests/test_docs.py

@@ -30,7 +30,9 @@ SOUND_RANDOM = {
     "SeedSequence", "default_rng",
 }  # fmt: skip
 CODE_LOADING_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
-REFERENCE = re.compile(r"\b10\.\d{4,9}/\S+|\barXiv:\d{4}\.\d{4,5}|\bISBN[ :]?[\d-]{10,17}")
+REFERENCE = re.compile(
+    r"\b10\.\d{4,9}/\S+|\barXiv:\d{4}\.\d{4,5}|\bISBN[ :]?[\d-]{10,17}|PMLR \d+:\d+"
+)
 
 Rule = Callable[[ast.Module], Iterator[int]]
 

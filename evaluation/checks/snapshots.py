@@ -4,6 +4,7 @@ import dataclasses
 import json
 import tempfile
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from tocsin.evaluation.checks.play import (
     KEYS,
     begin,
     beginnings,
-    blank,
     clean,
     cut_at,
     history,
@@ -140,9 +140,11 @@ def check_forgotten_keys_are_new(scorer: Scorer[Any], spec: Spec) -> None:
     score = play(scorer, state, stream).value
     if scorer.traits.shared:
         return
-    fresh = play(scorer, blank(scorer, spec), _of(stream, gone)).value
+    alone = _of(stream, gone)
+    never_seen = replace(alone, key=np.full(len(alone), KEYS))
+    fresh = play(scorer, begin(scorer, spec, KEYS + 1), never_seen).value
     rows = stream.key == gone[0]
-    expect_equal(score[rows], fresh, "a forgotten key is as new", _of(stream, gone))
+    expect_equal(score[rows], fresh, "a forgotten key is as new", alone)
     wanted = play(scorer, left_alone, stream).value
     expect_equal(score[~rows], wanted[~rows], "other keys do not notice", stream.take(~rows))
 

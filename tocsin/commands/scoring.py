@@ -92,13 +92,26 @@ def _tell_guess(console: Console, file: FileRows, choice: Choice, wanted: Wanted
     for line in file.guess.words():
         console.print(plain(line, 1000))
     words = choice.words
-    settings = ", ".join(f"{name} {value:g}" for name, value in words["settings"].items())
-    console.print(f"Detector: {words['detector']} ({settings}); {words['why']}.")
+    console.print(f"Detector: {words['detector']} ({_shown(words['settings'])}); {words['why']}.")
     console.print(f"An alarm: {words['alarms']}. Learning {words['learning']}.")
     if wanted.mode == "offline":
         console.print("Offline: scores look at later rows too; live they would be others.")
     for reason, count in file.rejected.most_common(3):
         stderr().print(f"Left out: {plural(count, 'row')}: {plain(reason)}")
+
+
+def _shown(settings: dict[str, Any]) -> str:
+    """Settings in a line, those of detectors within a detector too."""
+    parts = [f"{name} {_value(value)}" for name, value in settings.items() if name != "kind"]
+    return ", ".join(parts)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['kind']} ({_shown(value)})"
+    if isinstance(value, list):
+        return " ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _tell_found(console: Console, file: FileRows, found: Found) -> None:

@@ -1,7 +1,8 @@
 """Which detector and settings rows are judged with when nobody has said: a plain rule."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.order import Order
+from tocsin.pipeline.state import settings_of
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
 from tocsin.pipeline.types import Scorer
 
@@ -64,10 +66,11 @@ def choose(
         gate=Gate("freeze_while_firing", _FROZEN_ROWS * row_ns, "learn"),
         episodes=Episodes(close_after_ns=_MERGED_ROWS * row_ns, merge_gap_ns=_MERGED_ROWS * row_ns),
     )
+    settings = json.loads(settings_of(scorer))
     told = {
         "detector": name,
         "why": why,
-        "settings": asdict(scorer),  # type: ignore[call-overload] # scorers are dataclasses
+        "settings": {name: settings[name] for name in settings if name != "kind"},
         "alarms": words,
         "learning": f"stops while an incident is open, for {_FROZEN_ROWS} rows at most",
         "step": describe_duration(row_ns),

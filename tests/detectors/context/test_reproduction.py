@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tocsin.commands import training
 from tocsin.commands.training import Generated, plan_of, reproduce
 from tocsin.detectors.context import progress
-from tocsin.detectors.context.examples import CLEAN, held_out
-from tocsin.detectors.context.rcd import LOG
+from tocsin.detectors.context.encoder import Size
+from tocsin.detectors.context.examples import CLEAN, Recipe, held_out
+from tocsin.detectors.context.rcd import LOG, RelativeContext
+from tocsin.detectors.context.training import Plan
 from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.types import Spec
 
 SHIPPED = pytest.mark.skipif(not LOG.exists(), reason="the training log is not there")
 
@@ -34,6 +39,32 @@ def test_another_loss_is_told(tmp_path: Path) -> None:
     progress.append(log, records)
     with pytest.raises(StateError, match="step 1 had loss"):
         reproduce(steps=1, log=log)
+
+
+def test_the_command_trains_into_a_folder_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def small(steps: int, seed: int) -> Plan:
+        size = Size(width=16, heads=2, blocks=1, inner=32, fine=4)
+        recipe = Recipe(length=256, points=512)
+        return Plan(steps=steps, seed=seed, check_windows=8, size=size, recipe=recipe)
+
+    monkeypatch.setattr(training, "plan_of", small)
+    training.train_zero_shot(tmp_path, 2, 7, ahead=False)
+    assert "rcd.safetensors" in capsys.readouterr().err
+    value = RelativeContext(weights=str(tmp_path / "rcd.safetensors")).offline(
+        Spec((1,)), np.empty((0, 1)), np.zeros((100, 1))
+    )
+    assert np.isfinite(value.value).all()
+
+
+def test_plain_noise_is_trained_on_and_not_checked_on() -> None:
+    rng = np.random.default_rng(0)
+    drawn = Generated()(rng, 50, 256, held_out=False)
+    assert drawn.values.shape == drawn.clean.shape == drawn.label.shape == (50, 256)
+    noise = drawn.clean[-6:]  # memory would show from row to row
+    assert max(abs(np.corrcoef(row[1:], row[:-1])[0, 1]) for row in noise) < 0.3
+    assert (drawn.values == drawn.clean)[~drawn.label & np.isfinite(drawn.values)].mean() > 0.9
 
 
 def test_a_log_without_a_plan_is_refused(tmp_path: Path) -> None:
