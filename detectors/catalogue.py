@@ -176,6 +176,12 @@ CATALOGUE: dict[str, Entry] = {
             extra="deep",
         ),
         Entry(
+            "themis",
+            f"{_HERE}.context.themis:EmbeddingSimilarity",
+            "how unlike the embeddings of clean windows that of the newest window is",
+            extra="deep",
+        ),
+        Entry(
             "multi_scale",
             f"{_HERE}.combined.multi_scale:MultiScale",
             "a detector on the series and on its averages over blocks",

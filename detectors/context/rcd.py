@@ -1,26 +1,20 @@
 """The zero-shot detector: how badly the newest point fits its context, learned elsewhere."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from tocsin.detectors.context import blocks, checkpoint
-from tocsin.detectors.context.encoder import Encoder, Size, one_thread
-from tocsin.detectors.context.views import PATCH, Singles, scale_of, views_of
+from tocsin.detectors.context import blocks
+from tocsin.detectors.context.encoder import one_thread
+from tocsin.detectors.context.shipped import encoder_of, packs
+from tocsin.detectors.context.views import PATCH, scale_of, views_of
 from tocsin.detectors.rows import channels, need
-from tocsin.pipeline.errors import ConfigError, StateError, TocsinError
+from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
 
-WEIGHTS = Path(__file__).with_name("rcd.safetensors")
-LOG = Path(__file__).with_name("rcd.log.jsonl")  # of the training that made the weights
-
-_PACK = 8  # windows the encoder is always given at once; fewer are filled up
 _LARGEST_BLOCK = 64  # rows
 _FEWEST = 64  # blocks of a series that make a scale worth reading
 _RAMP = 64  # blocks at the ends of a window, where one side of the context is short
@@ -203,11 +197,11 @@ class RelativeContext:
 
     def _logits(self, windows: FloatArray, context: int) -> FloatArray:
         """The logits (B, L) of windows (B, L), scaled by their first `context` points."""
-        encoder = _encoder(self.weights or str(WEIGHTS))
+        encoder = encoder_of(self.weights)
         scale = scale_of(windows, np.full(len(windows), context))
         views = views_of(windows, scale)
         with torch.inference_mode(), one_thread():
-            found = [encoder(torch.from_numpy(pack)).logit.numpy() for pack in _packs(views)]
+            found = [encoder(torch.from_numpy(pack)).logit.numpy() for pack in packs(views)]
         return np.concatenate(found)[: len(windows)].astype(np.float64)
 
 
@@ -217,18 +211,6 @@ def _keys(state: RelativeContextState, batch: Batch) -> IntArray:
     if key.size and not (key.min() >= 0 and key.max() < room):
         raise TocsinError(f"keys {key.min()} to {key.max()} in a state with room for {room}")
     return key
-
-
-def _packs(views: Singles) -> Iterator[Singles]:
-    """Eight windows at a time, the last ones filled up with zeros.
-
-    The order in which a matrix product adds depends on its shape, so the shape is always the same:
-    then a window's logits do not depend on which others it came with.
-    """
-    for first in range(0, len(views), _PACK):
-        pack = views[first : first + _PACK]
-        short = _PACK - len(pack)
-        yield np.ascontiguousarray(np.pad(pack, ((0, short), (0, 0), (0, 0))))
 
 
 def _softened(logit: FloatArray) -> FloatArray:
@@ -252,16 +234,3 @@ def _together(logit: FloatArray) -> FloatArray:
     mean = _mean(logit.T)
     most = np.where(np.isnan(logit), -np.inf, logit).max(axis=1, initial=-np.inf)
     return np.where(np.isnan(mean), np.nan, 0.5 * np.where(np.isnan(mean), 0.0, most) + 0.5 * mean)
-
-
-@lru_cache(maxsize=4)
-def _encoder(path: str) -> Encoder:
-    """The encoder with the weights of a file; StateError where they are none."""
-    arrays, header = checkpoint.read(Path(path))
-    try:
-        encoder = Encoder(Size(**header["size"]))
-        tensors = {n: torch.from_numpy(array.astype(np.float32)) for n, array in arrays.items()}
-        encoder.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise StateError(f"{path}: not weights of this encoder: {error}") from error
-    return encoder.eval().requires_grad_(requires_grad=False)

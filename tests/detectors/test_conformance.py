@@ -31,7 +31,6 @@ EXCEPTED: dict[str, dict[str, str]] = {
     "batch_test": {"stranger_is_higher": "one wild row is little among the rows of a window"},
     "compatibility": {"stranger_is_higher": "its rows are codes of categories, without distances"},
     "path_scores": {"stranger_is_higher": "its rows are codes of states, without distances"},
-    "rcd": {"stranger_is_higher": "its logits saturate; far rows may rank below odd ones"},
     "river": {"stranger_is_higher": "River's trees score all rows beyond their range alike"},
 }
 

@@ -52,6 +52,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "matrix_profile": {"window": 8, "train": 60, "memory": 100},
     "left_profile": {"window": 8, "memory": 60, "warmup": 24},
     "rcd": {"window": 64, "scales": (1,), "wide": 128, "wide_scales": (1,)},
+    "themis": {"window": 16, "train": 60, "memory": 200, "bank": 40, "embedder": "convolutions"},
     "multi_scale": {"scales": (1, 2), "history": 40},
     "per_channel": {"history": 40},
     "ensemble": {"history": 60},

@@ -16,7 +16,7 @@ from tocsin.pipeline.errors import ConfigError, StateError
 
 try:
     from tocsin.detectors.context import progress
-    from tocsin.detectors.context.rcd import LOG
+    from tocsin.detectors.context.shipped import LOG
     from tocsin.detectors.context.training import Plan, train
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("tocsin"):

@@ -10,7 +10,8 @@ import torch
 
 from tocsin.detectors.context import checkpoint
 from tocsin.detectors.context.encoder import Encoder, Size
-from tocsin.detectors.context.rcd import WEIGHTS, RelativeContext, RelativeContextState
+from tocsin.detectors.context.rcd import RelativeContext, RelativeContextState
+from tocsin.detectors.context.shipped import WEIGHTS
 from tocsin.pipeline.errors import ConfigError, StateError, TocsinError
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.types import Batch, FloatArray, Scores, Spec

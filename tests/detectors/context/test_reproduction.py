@@ -11,7 +11,8 @@ from tocsin.commands.training import Generated, plan_of, reproduce
 from tocsin.detectors.context import progress
 from tocsin.detectors.context.encoder import Size
 from tocsin.detectors.context.examples import CLEAN, Recipe, held_out
-from tocsin.detectors.context.rcd import LOG, RelativeContext
+from tocsin.detectors.context.rcd import RelativeContext
+from tocsin.detectors.context.shipped import LOG
 from tocsin.detectors.context.training import Plan
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.types import Spec
