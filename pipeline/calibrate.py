@@ -24,7 +24,9 @@ _CELLS = 4_000_000  # of a comparison table, so that a block's memory stays smal
 class Calibrator(Protocol[C]):
     """A stage that learns how normal scores are spread; `docs/spec/calibrator.md` has its promises.
 
-    `key` (B,) and `value` (B,) are the rows' series and raw scores; NaN in gives NaN out.
+    `key` (B,), `time` (B,) and `value` (B,) are the rows' series, times in int64 ns UTC, and raw
+    scores; NaN in gives NaN out. One that says how many scores its tails rest on has a method
+    `size(state, key) -> (B,)` beside these.
     """
 
     version: ClassVar[int]
@@ -33,15 +35,15 @@ class Calibrator(Protocol[C]):
         """The state before any score, with room for no key."""
         ...
 
-    def tail(self, state: C, key: IntArray, value: FloatArray) -> FloatArray:
+    def tail(self, state: C, key: IntArray, time: IntArray, value: FloatArray) -> FloatArray:
         """P(normal score >= value) in (0, 1] for each row; changes nothing."""
         ...
 
-    def learn(self, state: C, key: IntArray, value: FloatArray) -> None:
+    def learn(self, state: C, key: IntArray, time: IntArray, value: FloatArray) -> None:
         """Learn normal scores, in place; no key stands twice in one call, NaN is passed over."""
         ...
 
-    def advance(self, state: C, key: IntArray, value: FloatArray) -> FloatArray:
+    def advance(self, state: C, key: IntArray, time: IntArray, value: FloatArray) -> FloatArray:
         """`tail`, then `learn`, tick by tick; rows stand in (time, key) order."""
         ...
 
@@ -87,8 +89,8 @@ class Conformal:
     >>> grow(state, 1)
     >>> key = np.array([0])
     >>> for score in range(99):
-    ...     calibrator.learn(state, key, np.array([float(score)]))
-    >>> calibrator.tail(state, key, np.array([98.5])).tolist()
+    ...     calibrator.learn(state, key, key, np.array([float(score)]))
+    >>> calibrator.tail(state, key, key, np.array([98.5])).tolist()
     [0.01]
     """
 
@@ -104,6 +106,11 @@ class Conformal:
         if not 1 <= self.least <= self.alone or self.history < 1 or self.pool < 1:
             raise ConfigError(f"need 1 <= least <= alone, history >= 1 and pool >= 1; found {self}")
 
+    @property
+    def recovery(self) -> int:
+        """Scores after which the tails are right again when the scores have shifted."""
+        return self.history
+
     def start(self) -> ConformalState:
         return ConformalState(
             ring=np.empty((0, self.history)),
@@ -115,7 +122,9 @@ class Conformal:
             turn=0,
         )
 
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
         ring = state.ring[_rows(key)]  # (B, history)
         above = (ring >= value[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint32)
         own = np.minimum(state.seen[key], self.history)
@@ -124,7 +133,14 @@ class Conformal:
             tail[row] = min(tail[row], pareto_tail(ring[row], float(value[row])))
         return tail
 
-    def learn(self, state: ConformalState, key: IntArray, value: FloatArray) -> None:
+    def size(self, state: ConformalState, key: IntArray) -> IntArray:
+        """How many scores (B,) each row's tail rests on, its own and borrowed."""
+        own = np.minimum(state.seen[key], self.history)
+        return own + self._borrowed(state, own)
+
+    def learn(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> None:
         known = ~np.isnan(value)
         keys, scores = key[known], value[known]
         state.ring[keys, state.seen[keys] % self.history] = scores
@@ -132,7 +148,9 @@ class Conformal:
         state.latest[keys] = scores
         state.latest_turn[keys] = state.turn
 
-    def advance(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+    def advance(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
         known = np.flatnonzero(~np.isnan(value))
         tail = np.full(len(value), np.nan)
         if not len(known):
@@ -141,8 +159,8 @@ class Conformal:
         if groups.count.max() <= _FEW_ROUNDS:
             for nth in range(int(groups.count.max())):
                 rows = known[groups.order[groups.round == nth]]
-                tail[rows] = self.tail(state, key[rows], value[rows])
-                self.learn(state, key[rows], value[rows])
+                tail[rows] = self.tail(state, key[rows], time[rows], value[rows])
+                self.learn(state, key[rows], time[rows], value[rows])
             return tail
         for first in range(0, int(groups.count.max()), _LINE):
             rows = known[groups.order[(groups.round >= first) & (groups.round < first + _LINE)]]
@@ -188,12 +206,15 @@ class Conformal:
         self, state: ConformalState, value: FloatArray, above: NDArray[np.integer], own: IntArray
     ) -> FloatArray:
         pool = np.sort(state.pool[: min(state.pooled, self.pool)])
-        borrowed = np.clip(self.alone - own, 0, len(pool)) if len(pool) else np.zeros(len(own))
+        borrowed = self._borrowed(state, own)
         higher = len(pool) - np.searchsorted(pool, value, side="left")
         share = borrowed / max(len(pool), 1)
         size = own + borrowed
         tail = (1 + above + share * higher) / (1 + size)
         return np.where(np.isnan(value) | (size < self.least), np.nan, tail)
+
+    def _borrowed(self, state: ConformalState, own: IntArray) -> IntArray:
+        return np.clip(self.alone - own, 0, min(state.pooled, self.pool))
 
     def _beyond(
         self, value: FloatArray, above: NDArray[np.integer], own: IntArray

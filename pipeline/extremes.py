@@ -33,16 +33,41 @@ def pareto_tail(history: FloatArray, score: float) -> float:
         return floor
     top = np.sort(known)[-size - 1 :]
     excess = top[1:] - top[0]  # (size,), ascending
-    shape, scale = _fit(excess)
-    if not 0 < scale < np.inf:
+    shape, scale = fitted(excess)
+    if scale == 0:
         return floor
     reach = (score - top[0]) / scale
     beyond = np.exp(-reach) if shape == 0 else (1 + shape * reach) ** (-1 / shape)
     return float(np.clip(beyond * size / len(known), min(SMALLEST, floor), floor))
 
 
-def _fit(excess: FloatArray) -> tuple[float, float]:
-    """Shape and scale of the law of `excess` (n,), ascending; a scale of 0 means no spread."""
+@np.errstate(over="ignore", invalid="ignore")
+def survival(excess: FloatArray, shape: FloatArray, scale: FloatArray) -> FloatArray:
+    """P(excess at least so large) (B,) under generalised Pareto laws; scales are positive.
+
+    >>> survival(np.array([0.0, 1.0]), np.array([0.5, 0.0]), np.ones(2)).round(3).tolist()
+    [1.0, 0.368]
+    """
+    reach = excess / scale
+    curved = np.where(shape > 0, shape, 1.0)
+    heavy = (1 + curved * reach) ** (-1 / curved)
+    return np.where(shape > 0, heavy, np.exp(-reach))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def fitted(excess: FloatArray) -> tuple[float, float]:
+    """Shape and scale of the law of `excess` (n,), ascending; a scale of 0 means no spread.
+
+    By probability-weighted moments, the shape between 0 and 0.7, as in `pareto_tail`.
+
+    >>> fitted(np.zeros(20))
+    (0.0, 0.0)
+    """
+    shape, scale = _by_moments(excess)
+    return (shape, scale) if 0 < scale < np.inf else (0.0, 0.0)
+
+
+def _by_moments(excess: FloatArray) -> tuple[float, float]:
     count = len(excess)
     plotting = (np.arange(1, count + 1) - 0.35) / count
     mean = float(excess.mean())

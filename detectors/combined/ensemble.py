@@ -31,7 +31,6 @@ from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.types import (
     Batch,
     FloatArray,
-    IntArray,
     Scorer,
     Scores,
     Spec,
@@ -142,7 +141,8 @@ class Ensemble:
         found = []
         for scorer, inner, past in self._members(state, batch):
             scores = scorer.score(inner, newest(batch, scorer))
-            found.append((self._calibrator().tail(past, batch.key, scores.value), scores))
+            tail = self._calibrator().tail(past, batch.key, batch.time, scores.value)
+            found.append((tail, scores))
         return self._together(found, batch)
 
     def learn(self, state: EnsembleState, batch: Batch) -> None:
@@ -151,7 +151,7 @@ class Ensemble:
             value = scorer.score(inner, given).value
             if is_trainable(scorer):
                 value = np.where(past.seen[batch.key] < self.history, value, np.nan)
-            self._calibrator().learn(past, batch.key, value)
+            self._calibrator().learn(past, batch.key, batch.time, value)
             scorer.learn(inner, given)
 
     def advance(self, state: EnsembleState, batch: Batch) -> Scores:
@@ -159,7 +159,7 @@ class Ensemble:
         for scorer, inner, past in self._members(state, batch):
             scores = advanced(scorer, inner, newest(batch, scorer))
             ends = is_trainable(scorer)
-            found.append((self._tails(past, batch.key, scores.value, ends=ends), scores))
+            found.append((self._tails(past, batch, scores.value, ends=ends), scores))
         return self._together(found, batch)
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
@@ -186,19 +186,20 @@ class Ensemble:
         return Conformal(self.history, min(_ALONE, self.history), _LEAST, pool=1)
 
     def _tails(
-        self, past: ConformalState, key: IntArray, value: FloatArray, *, ends: bool
+        self, past: ConformalState, batch: Batch, value: FloatArray, *, ends: bool
     ) -> FloatArray:
         """Tails of scores that are then learned; those of `ends`, up to a full history."""
+        key, time = batch.key, batch.time
         if not ends:
-            return self._calibrator().advance(past, key, value)
+            return self._calibrator().advance(past, key, time, value)
         groups = group(key)
         known = ~np.isnan(value[groups.order])
         before = np.cumsum(known) - known
         nth = groups.scatter(before - before[groups.start][groups.place])  # (B,) known before it
         young = nth + past.seen[key] < self.history
         tail = np.empty(len(key))
-        tail[young] = self._calibrator().advance(past, key[young], value[young])
-        tail[~young] = self._calibrator().tail(past, key[~young], value[~young])
+        tail[young] = self._calibrator().advance(past, key[young], time[young], value[young])
+        tail[~young] = self._calibrator().tail(past, key[~young], time[~young], value[~young])
         return tail
 
     def _members(
@@ -246,7 +247,8 @@ class Ensemble:
         train = partial(_fit_one, scorer, spec, len(kept.seen))
         for key, scores in left_out(past, train, partial(_score_one, scorer)).items():
             few = thinned(scores, self.history)
-            self._calibrator().advance(kept, np.full(len(few), key, dtype=np.int64), few)
+            keys, untimed = np.full(len(few), key, dtype=np.int64), np.zeros(len(few), np.int64)
+            self._calibrator().advance(kept, keys, untimed, few)
         return train(past)
 
     def _play_member(
@@ -255,7 +257,7 @@ class Ensemble:
         for part in past:
             for windows in part.windows():
                 scores = advanced(scorer, inner, newest(windows, scorer))
-                self._calibrator().advance(kept, windows.key, scores.value)
+                self._calibrator().advance(kept, windows.key, windows.time, scores.value)
 
 
 def _fit_one(scorer: Scorer[Any], spec: Spec, keys: int, past: list[Stretch]) -> Any:

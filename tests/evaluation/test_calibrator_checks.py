@@ -23,82 +23,120 @@ class Broken(Conformal):
     least: int = 10
     extremes: bool = False
 
-    def loop(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+    def loop(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
         """`tail` and `learn`, row by row, as the fast path must do."""
         parts = [np.empty(0)]
         for row in range(len(key)):
             one = slice(row, row + 1)
-            parts.append(self.tail(state, key[one], value[one]))
-            self.learn(state, key[one], value[one])
+            parts.append(self.tail(state, key[one], time[one], value[one]))
+            self.learn(state, key[one], time[one], value[one])
         return np.concatenate(parts)
 
     advance = loop
 
 
 class GivesZero(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        tail = super().tail(state, key, value)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        tail = super().tail(state, key, time, value)
         return np.where(tail <= 1 / HISTORY, 0.0, tail)
 
 
 class OpinionOnNaN(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        return np.where(np.isnan(value), 1.0, super().tail(state, key, value))
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        return np.where(np.isnan(value), 1.0, super().tail(state, key, time, value))
 
 
 class UpsideDown(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        return 1.0 + 1.0 / (HISTORY + 1) - super().tail(state, key, value)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        return 1.0 + 1.0 / (HISTORY + 1) - super().tail(state, key, time, value)
 
 
 class TooSmall(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        return super().tail(state, key, value) ** 2
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        return super().tail(state, key, time, value) ** 2
 
 
 class TooLarge(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        return np.maximum(super().tail(state, key, value), 0.05)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        return np.maximum(super().tail(state, key, time, value), 0.05)
 
 
 class LearnsWhileAsked(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        tail = super().tail(state, key, value)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        tail = super().tail(state, key, time, value)
         state.seen[key] += 1
         return tail
 
 
 class LearnsFirst(Broken):
-    def advance(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        self.learn(state, key[:1], value[:1])
-        return self.loop(state, key, value)
+    def advance(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        self.learn(state, key[:1], time[:1], value[:1])
+        return self.loop(state, key, time, value)
 
 
 class OneHistoryForAll(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        return super().tail(state, np.zeros_like(key), value)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        return super().tail(state, np.zeros_like(key), time, value)
 
 
 class NeverForgets(Broken):
-    def learn(self, state: ConformalState, key: IntArray, value: FloatArray) -> None:
-        super().learn(state, key, value)
+    def learn(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> None:
+        super().learn(state, key, time, value)
         state.pool = np.append(state.pool, np.nan)
 
 
 class ForgetsOnRestart(Broken):
-    def tail(self, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
-        tail = super().tail(state, key, value)
+    def tail(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> FloatArray:
+        tail = super().tail(state, key, time, value)
         return tail / 2 if id(state) in _KNOWN else tail
 
-    def learn(self, state: ConformalState, key: IntArray, value: FloatArray) -> None:
-        super().learn(state, key, value)
+    def learn(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> None:
+        super().learn(state, key, time, value)
         if state.seen.max() == HISTORY // 2:
             _KNOWN.add(id(state))
 
 
+class ClaimsBlocks(Conformal):
+    """Plain tails, which keep no level of blocks on autocorrelated scores."""
+
+    block = 20
+
+
+class NeverForgetsAShift(Broken):
+    def learn(
+        self, state: ConformalState, key: IntArray, time: IntArray, value: FloatArray
+    ) -> None:
+        early = state.seen[key] < self.history
+        super().learn(state, key[early], time[early], value[early])
+
+
 _KNOWN: set[int] = set()
 
-BROKEN: list[tuple[Broken, str, str]] = [
+BROKEN: list[tuple[Conformal, str, str]] = [
     (GivesZero(), "tail_is_a_probability", r"tails are in \(0, 1\]"),
     (OpinionOnNaN(), "tail_is_a_probability", "NaN in gives NaN out"),
     (UpsideDown(), "tail_falls_as_scores_rise", "never rises"),
@@ -110,6 +148,8 @@ BROKEN: list[tuple[Broken, str, str]] = [
     (OneHistoryForAll(), "keys_have_their_own_history", "other keys|as new"),
     (NeverForgets(), "memory", "bounded in scores"),
     (ForgetsOnRestart(), "restored", "as if never stopped"),
+    (ClaimsBlocks(history=1200), "level_of_blocks", "share of alarmed blocks"),
+    (NeverForgetsAShift(), "back_after_a_shift", "the level is kept again"),
 ]
 
 
@@ -120,7 +160,7 @@ def test_a_broken_calibrator_is_caught_by_the_check_meant_for_it(
     calibrator: Any, check: str, words: str
 ) -> None:
     with pytest.raises(ConformanceError, match=words):
-        CALIBRATOR_CHECKS[check](calibrator, HISTORY)
+        CALIBRATOR_CHECKS[check](calibrator, calibrator.history)
 
 
 def test_every_calibrator_check_is_shown_to_catch_something() -> None:

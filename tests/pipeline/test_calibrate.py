@@ -16,7 +16,7 @@ from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.extremes import pareto_tail
 from tocsin.pipeline.keyed import grow, take
 from tocsin.pipeline.state import flatten, same
-from tocsin.pipeline.types import FloatArray
+from tocsin.pipeline.types import FloatArray, IntArray
 
 KEYS = 3
 SCORES = st.sampled_from([0.0, 0.5, 0.5, 1.0, 2.0, -1.0, np.nan, np.inf, -np.inf])
@@ -30,6 +30,21 @@ RULES = st.builds(
 )
 
 
+# The time of a row says nothing to this calibrator.
+
+
+def tail(rule: Conformal, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+    return rule.tail(state, key, np.zeros_like(key), value)
+
+
+def learn(rule: Conformal, state: ConformalState, key: IntArray, value: FloatArray) -> None:
+    rule.learn(state, key, np.zeros_like(key), value)
+
+
+def advance(rule: Conformal, state: ConformalState, key: IntArray, value: FloatArray) -> FloatArray:
+    return rule.advance(state, key, np.zeros_like(key), value)
+
+
 def started(rule: Conformal, keys: int = KEYS) -> ConformalState:
     state = rule.start()
     grow(state, keys)
@@ -39,12 +54,12 @@ def started(rule: Conformal, keys: int = KEYS) -> ConformalState:
 def learned(rule: Conformal, scores: FloatArray, key: int = 0) -> ConformalState:
     """The state after one key's scores (N,)."""
     state = started(rule)
-    rule.advance(state, np.full(len(scores), key), scores)
+    advance(rule, state, np.full(len(scores), key), scores)
     return state
 
 
 def tail_of(rule: Conformal, state: ConformalState, score: float, key: int = 0) -> float:
-    return float(rule.tail(state, np.array([key]), np.array([score]))[0])
+    return float(tail(rule, state, np.array([key]), np.array([score]))[0])
 
 
 def looped(rule: Conformal, state: ConformalState, key: object, value: object) -> FloatArray:
@@ -52,8 +67,8 @@ def looped(rule: Conformal, state: ConformalState, key: object, value: object) -
     rows = zip(np.asarray(key).reshape(-1, 1), np.asarray(value).reshape(-1, 1), strict=True)
     tails = []
     for one, score in rows:
-        tails.append(rule.tail(state, one, score))
-        rule.learn(state, one, score)
+        tails.append(tail(rule, state, one, score))
+        learn(rule, state, one, score)
     return np.concatenate([*tails, np.empty(0)])
 
 
@@ -64,7 +79,7 @@ def test_tails_are_those_counted_by_hand(rule: Conformal, rows: list[tuple[int, 
         np.testing.assert_allclose(
             tail_of(rule, state, score, key), counting.tail(key, score), rtol=1e-12
         )
-        rule.learn(state, np.array([key]), np.array([score]))
+        learn(rule, state, np.array([key]), np.array([score]))
         counting.learn(key, score)
         if number % 5 == 4:
             rule.renew(state)
@@ -89,7 +104,7 @@ def test_advance_is_the_loop_to_the_bit(
     fast = deepcopy(slow)
     wanted = looped(rule, slow, key, value)
     cut = int(rng.integers(0, rows + 1))
-    found = [rule.advance(fast, key[part], value[part]) for part in (slice(cut), slice(cut, None))]
+    found = [advance(rule, fast, key[part], value[part]) for part in (slice(cut), slice(cut, None))]
     np.testing.assert_array_equal(np.concatenate(found), wanted)
     assert same(fast, slow)
 
@@ -101,9 +116,9 @@ def test_blocks_too_large_for_one_table_give_the_same_bits(
     rule = Conformal(history=20, alone=10, least=5)
     key, value = rng.integers(0, 40, 600), rng.normal(size=600)
     whole, parts = started(rule, 40), started(rule, 40)
-    wanted = rule.advance(whole, key, value)
+    wanted = advance(rule, whole, key, value)
     monkeypatch.setattr(calibrate, "_CELLS", 100)
-    np.testing.assert_array_equal(rule.advance(parts, key, value), wanted)
+    np.testing.assert_array_equal(advance(rule, parts, key, value), wanted)
     assert same(parts, whole)
 
 
@@ -112,7 +127,7 @@ def test_tails_of_exchangeable_scores_are_uniform() -> None:
     rule = Conformal(history=200, alone=50, extremes=False)
     state = learned(rule, rng.normal(size=1000))
     probe = rng.normal(size=1000)
-    tails = rule.advance(state, np.zeros(1000, dtype=np.int64), probe)
+    tails = advance(rule, state, np.zeros(1000, dtype=np.int64), probe)
     smoothed = tails - rng.random(1000) / 201  # breaks the ties of a discrete tail
     assert stats.kstest(smoothed, "uniform").pvalue > 0.01
 
@@ -122,7 +137,7 @@ def test_the_chance_of_a_small_tail_is_at_most_that_tail() -> None:
     rule = Conformal(history=99, alone=50, extremes=False)
     key = np.repeat(np.arange(200), 300)
     state = started(rule, 200)
-    tails = rule.advance(state, key, rng.exponential(size=len(key)))
+    tails = advance(rule, state, key, rng.exponential(size=len(key)))
     old = tails[np.tile(np.arange(300) >= 100, 200)]
     for level in (0.01, 0.05, 0.2):
         assert np.mean(old <= level) == pytest.approx(level, rel=0.1)
@@ -151,7 +166,7 @@ def test_extremes_wait_for_a_history_of_its_own() -> None:
     rule = Conformal(history=500, alone=200)
     state = learned(rule, np.random.default_rng(2).exponential(size=199))
     assert tail_of(rule, state, 100.0) == 1 / 200
-    rule.learn(state, np.array([0]), np.array([0.5]))
+    learn(rule, state, np.array([0]), np.array([0.5]))
     assert tail_of(rule, state, 100.0) < 1 / 201
 
 
@@ -159,7 +174,7 @@ def test_a_tail_never_rises_with_the_score() -> None:
     rule = Conformal(history=300, alone=100)
     state = learned(rule, np.random.default_rng(3).gamma(2.0, size=300))
     ladder = np.concatenate(([-np.inf], np.linspace(-1, 40, 500), [np.inf]))
-    tails = rule.tail(state, np.zeros(len(ladder), dtype=np.int64), ladder)
+    tails = tail(rule, state, np.zeros(len(ladder), dtype=np.int64), ladder)
     assert (np.diff(tails) <= 0).all()
     assert tails[0] == 1.0
 
@@ -174,9 +189,9 @@ def test_no_opinion_is_not_learned() -> None:
     rule = Conformal()
     state = started(rule)
     before = deepcopy(state)
-    rule.learn(state, np.array([0, 1]), np.array([np.nan, np.nan]))
+    learn(rule, state, np.array([0, 1]), np.array([np.nan, np.nan]))
     assert same(state, before)
-    assert np.isnan(rule.advance(state, np.array([0, 1]), np.array([np.nan, np.nan]))).all()
+    assert np.isnan(advance(rule, state, np.array([0, 1]), np.array([np.nan, np.nan]))).all()
     assert same(state, before)
 
 
@@ -202,7 +217,7 @@ def test_old_scores_are_forgotten() -> None:
 def test_a_young_key_borrows_from_the_pool() -> None:
     rule = Conformal(history=100, alone=50, least=30)
     state = started(rule, 60)
-    rule.learn(state, np.arange(1, 60), np.arange(1.0, 60.0))
+    learn(rule, state, np.arange(1, 60), np.arange(1.0, 60.0))
     assert np.isnan(tail_of(rule, state, 30.0))
     rule.renew(state)
     assert tail_of(rule, state, 30.0) == pytest.approx((1 + 50 * 30 / 59) / 51)
@@ -211,15 +226,24 @@ def test_a_young_key_borrows_from_the_pool() -> None:
 def test_a_known_key_borrows_nothing() -> None:
     rule = Conformal(history=100, alone=50, extremes=False)
     state = learned(rule, np.zeros(50))
-    rule.learn(state, np.array([1]), np.array([99.0]))
+    learn(rule, state, np.array([1]), np.array([99.0]))
     rule.renew(state)
     assert tail_of(rule, state, 5.0) == 1 / 51
+
+
+def test_the_size_is_what_the_tail_rests_on() -> None:
+    rule = Conformal(history=100, alone=50, least=30)
+    state = learned(rule, np.zeros(120))
+    learn(rule, state, np.arange(1, KEYS), np.ones(KEYS - 1))
+    assert rule.size(state, np.arange(KEYS)).tolist() == [100, 1, 1]
+    rule.renew(state)
+    assert rule.size(state, np.arange(KEYS)).tolist() == [100, 1 + KEYS, 1 + KEYS]
 
 
 def test_a_renewal_takes_one_score_a_key() -> None:
     rule = Conformal(pool=10)
     state = learned(rule, np.arange(40.0))
-    rule.learn(state, np.array([2]), np.array([7.0]))
+    learn(rule, state, np.array([2]), np.array([7.0]))
     rule.renew(state)
     assert state.pool[: state.pooled].tolist() == [39.0, 7.0]
 
@@ -248,7 +272,7 @@ def test_the_pool_keeps_the_newest(keys: int) -> None:
     rule = Conformal(pool=10)
     state = started(rule, keys)
     for turn in range(8):
-        rule.learn(state, np.arange(keys), np.arange(float(keys)) + 100.0 * turn)
+        learn(rule, state, np.arange(keys), np.arange(float(keys)) + 100.0 * turn)
         rule.renew(state)
     everything = [key + 100.0 * turn for turn in range(8) for key in range(keys)]
     assert sorted(state.pool.tolist()) == everything[-10:]
@@ -260,7 +284,7 @@ def test_memory_does_not_grow_with_rows() -> None:
     state = started(rule)
     sizes = []
     for _ in range(3):
-        rule.advance(state, rng.integers(0, KEYS, 500), rng.normal(size=500))
+        advance(rule, state, rng.integers(0, KEYS, 500), rng.normal(size=500))
         rule.renew(state)
         sizes.append(sum(np.asarray(part).nbytes for part in flatten(state).values()))
     assert sizes[0] == sizes[-1]
@@ -270,7 +294,7 @@ def test_asking_changes_nothing() -> None:
     rule = Conformal(history=50, alone=30)
     state = learned(rule, np.random.default_rng(5).normal(size=200))
     before = deepcopy(state)
-    rule.tail(state, np.zeros(3, dtype=np.int64), np.array([0.0, 9.0, np.nan]))
+    tail(rule, state, np.zeros(3, dtype=np.int64), np.array([0.0, 9.0, np.nan]))
     assert same(state, before)
 
 

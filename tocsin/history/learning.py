@@ -76,7 +76,8 @@ def _calibrate(chain: Chain, state: ChainState, frames: Batch) -> None:
     edges = np.searchsorted(tick, np.arange(0, tick[-1] + 1, POOL_TICKS)).tolist()
     for first, last in pairwise([*edges, len(frames)]):
         part = slice(first, last)
-        chain.calibrator.advance(state.calibrator, frames.key[part], score[part])
+        key, time = frames.key[part], frames.time[part]
+        chain.calibrator.advance(state.calibrator, key, time, score[part])
         chain.calibrator.renew(state.calibrator)
 
 

@@ -51,7 +51,7 @@ def test_scores_combine_each_members_own_tails(rule: Any) -> None:
         calibrator = Conformal(history=300, alone=200, least=30, pool=1)
         state = calibrator.start()
         grow(state, 1)
-        columns.append(calibrator.advance(state, key, played(member, values).value))
+        columns.append(calibrator.advance(state, key, key, played(member, values).value))
     wanted = combined_surprise(np.array(columns).T, rule)
     seen = played(Ensemble(members, rule, history=300), values).value
     assert np.isfinite(seen).sum() > 400

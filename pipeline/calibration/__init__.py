@@ -1,0 +1,1 @@
+"""Calibrators beside `Conformal`, one a file, and what is said about their tails."""
