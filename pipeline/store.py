@@ -18,10 +18,11 @@ from tocsin.pipeline.blobs import decode, encode
 from tocsin.pipeline.chain import Chain, ChainState
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.incidents import DeadLetter, Incident
+from tocsin.pipeline.labels import Label, label_of
 from tocsin.pipeline.snapshot import block_of, blocks_touched, header, restore, shared_part
 from tocsin.pipeline.types import IntArray
 
-SCHEMA = 1
+SCHEMA = 2
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,6 +42,9 @@ CREATE TABLE dead_letters (
   part TEXT, position INTEGER, stage TEXT, place INTEGER, reason TEXT NOT NULL, value BLOB,
   key BLOB, timestamp INTEGER, headers TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (part, position, stage, place)
+) WITHOUT ROWID;
+CREATE TABLE labels (
+  id TEXT PRIMARY KEY, said_at INTEGER NOT NULL, body TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX unsent ON dead_letters (sent) WHERE sent = 0;
 """
@@ -219,6 +223,23 @@ class Store:
                 "FROM dead_letters ORDER BY part, position, stage, place"
             )
             return [_letter(row) for row in rows]
+
+    def add_label(self, label: Label) -> None:
+        """Keep a label; one of the same stretch that was said earlier gives way."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO labels (id, said_at, body) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET said_at = excluded.said_at, body = excluded.body "
+                "WHERE excluded.said_at >= labels.said_at",
+                (label.id, label.said_at, json.dumps(label.to_json())),
+            )
+
+    def labels(self) -> list[Label]:
+        """Every label, by start and series."""
+        with self._read():
+            rows = self._db.execute("SELECT body FROM labels")
+            found = (label_of(json.loads(body)) for (body,) in rows)
+            return sorted(found, key=lambda label: (label.start, label.series, label.id))
 
     def parts(self) -> dict[str, int | None]:
         """The saved position of every partition."""

@@ -208,6 +208,72 @@ def validate(
     checking.validate(config, schema=schema)
 
 
+@app.command()
+def label(  # noqa: PLR0913, PLR0917 - the options of a command
+    config: ConfigPath,
+    verdict: Annotated[
+        str, typer.Option(help="confirmed, expected, false_alarm, new_normal or missed.")
+    ] = "",
+    incident: Annotated[str, typer.Option(help="The id of the incident that is judged.")] = "",
+    series: Annotated[str, typer.Option(help="Of a stretch that no incident told.")] = "",
+    start: Annotated[str, typer.Option(help="Its first time.")] = "",
+    end: Annotated[str, typer.Option(help="Its last time.")] = "",
+    cause: Annotated[str, typer.Option(help="holiday, hardware, upgrade, …")] = "",
+    author: Annotated[str, typer.Option(help="Who says so; you, unless given.")] = "",
+    file: Annotated[Path | None, typer.Option(help="Take labels of a csv file.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the faults as intervals.")] = None,
+    ask: Annotated[int, typer.Option(min=0, help="Name so many incidents to judge next.")] = 0,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Say what became of incidents; list what was said. The pipeline must be stopped."""
+    from tocsin.commands import labelling  # noqa: PLC0415 - keeps --help light
+
+    with _asked():
+        if verdict:
+            said = labelling.Said(verdict, incident, series, start, end, cause, author)
+            labelling.say(config, said)
+        elif file is not None:
+            labelling.take(config, file)
+        elif export is not None:
+            labelling.export(config, export)
+        elif ask:
+            labelling.ask(config, ask)
+        else:
+            labelling.show(config, as_json=as_json)
+
+
+@app.command()
+def explain(
+    config: ConfigPath,
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or its begin.")],
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Tell why an incident opened, what drove it and why it closed."""
+    from tocsin.commands import explaining  # noqa: PLC0415 - keeps --help light
+
+    explaining.explain(config, incident, as_json=as_json)
+
+
+@app.command()
+def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV, JSON lines, a JSON array or Parquet.")
+    ],
+    detector: Detector = "auto",
+    budget: Budget = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Self-tests of a series.")] = 5,
+    series: Annotated[int, typer.Option(min=1, help="Series that are tested, at most.")] = 5,
+    seed: Annotated[int, typer.Option(help="Draws the planted faults.")] = 0,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Plant known faults in a file's rows and see whether the detector finds them."""
+    from tocsin.commands import doctor as command  # noqa: PLC0415 - keeps --help light
+
+    wanted = command.Wanted(detector, budget, rounds, series, seed, as_json)
+    with _asked():
+        raise typer.Exit(command.diagnose(file, wanted))
+
+
 @app.command(name="test")
 def run_tests(
     config: ConfigPath,

@@ -21,9 +21,10 @@ from tocsin.configuration.shape import (
     Scoring,
     SeriesRule,
 )
+from tocsin.configuration.stages import calibrator, threshold
 from tocsin.configuration.yaml_file import read_yaml
 from tocsin.connectors.records import FieldMap
-from tocsin.pipeline.calibrate import Conformal
+from tocsin.pipeline.calibrate import Calibrator, Conformal
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.errors import ConfigError
@@ -33,8 +34,10 @@ from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.health import Health, Limits
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Source
+from tocsin.pipeline.rules.abstention import Abstention
+from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.runner import RunOptions
-from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
+from tocsin.pipeline.threshold import AlertBudget, Threshold
 from tocsin.pipeline.types import Scorer, Spec, frames_of
 from tocsin.pipeline.window import Window
 
@@ -49,7 +52,7 @@ class Stages:
     """The settings of every stage; a chain is these and the shape of the rows."""
 
     scorer: Scorer[Any]
-    calibrator: Conformal = field(default_factory=Conformal)
+    calibrator: Calibrator[Any] = field(default_factory=Conformal)
     threshold: Threshold[Any] = field(default_factory=AlertBudget)
     order: Order = field(default_factory=Order)
     grid: Grid | None = None
@@ -58,6 +61,8 @@ class Stages:
     gate: Gate = field(default_factory=Gate)
     episodes: Episodes = field(default_factory=Episodes)
     max_series: int = 1_000_000
+    rules: Rules = field(default_factory=Rules)
+    abstention: Abstention | None = None
 
     def chain(self, spec: Spec) -> Chain:
         """The chain for rows of a shape; a ConfigError where the detector cannot take them.
@@ -77,6 +82,8 @@ class Stages:
             gate=self.gate,
             episodes=self.episodes,
             max_series=self.max_series,
+            rules=self.rules,
+            abstention=self.abstention,
         )
 
 
@@ -187,7 +194,9 @@ def load_experiment(path: Path, environment: Mapping[str, str] | None = None) ->
     _refuse(path, wrong, unset)
     scorers: dict[str, Scorer[Any] | None] = dict.fromkeys(automatic)
     scorers |= {name: part.made for name, part in parts["detectors"].items()}
-    spoken = {stage for section, stage in _SECTIONS.items() if raw.get(section)}
+    spoken = {
+        stage for section, both in _SECTIONS.items() if raw.get(section) for stage in both.split()
+    }
     return Experiment(
         path,
         {name: scorers[name] for name in raw["detectors"]},
@@ -197,13 +206,14 @@ def load_experiment(path: Path, environment: Mapping[str, str] | None = None) ->
 
 
 _SECTIONS = {
-    "scoring": "calibrator",
+    "scoring": "calibrator abstention",
     "thresholds": "threshold",
     "grid": "grid",
     "windows": "window",
     "health": "health",
     "series": "health",
     "learning": "gate",
+    "rules": "rules",
     "events": "episodes",
 }
 
@@ -264,24 +274,25 @@ def _stages(
 
     `common` are the keys of the source that are the pipeline's.
     """
-    usual = Defaults()
-    learn = {"learn": given.get("defaults", usual).learn}
-    calibrate = given.get("scoring", Scoring()).calibrate
+    learn = {"learn": given.get("defaults", Defaults()).learn}
+    scoring = given.get("scoring", Scoring())
     rule = getattr(given.get("thresholds"), "default", None)
     late = {"lateness": "allowed_lateness", "max_ahead": "max_ahead"}
     order = {key: common[name] for key, name in late.items() if name in common}
     stages = {
-        "calibrator": _stage(Conformal, calibrate, "scoring.calibrate", wrong),
-        "threshold": _stage(
-            FixedTail if _is_fixed(rule) else AlertBudget, rule, "thresholds.default", wrong
-        ),
+        "calibrator": calibrator(scoring.calibrate, wrong),
+        "threshold": threshold(rule, wrong),
         "order": _stage(Order, order, "sources", wrong),
         "grid": _stage(Grid, given["grid"], "grid", wrong) if given.get("grid") else None,
         "window": _stage(Window, given.get("windows"), "windows", wrong),
         "health": _stage(Health, given.get("health"), "health", wrong),
         "gate": _stage(Gate, _values(given.get("learning")) | learn, "learning", wrong),
+        "rules": _stage(Rules, given.get("rules"), "rules", wrong),
         "episodes": _stage(Episodes, given.get("events"), "events", wrong),
+        "abstention": None,
     }
+    if scoring.abstain is not None:
+        stages["abstention"] = _stage(Abstention, scoring.abstain, "scoring.abstain", wrong)
     if stages["health"] is not None:
         limits = tuple(_limits(rule) for rule in given.get("series", ()))
         stages["health"] = replace(stages["health"], limits=limits)
@@ -308,13 +319,8 @@ def _limits(rule: SeriesRule) -> Limits:
     )
 
 
-def _is_fixed(rule: Any) -> bool:
-    return rule is not None and rule.tail is not None
-
-
 def _values(section: Any) -> dict[str, Any]:
     """The given keys of a section."""
     if isinstance(section, Section):
-        values = {key: getattr(section, key) for key in section.model_fields_set}
-        return values | ({"level": values["tail"]} if "tail" in values else {})
+        return {key: getattr(section, key) for key in section.model_fields_set}
     return dict(section or {})

@@ -293,14 +293,29 @@ def test_a_second_run_goes_on_where_the_first_ended(
     assert "1 row;" in capsys.readouterr().err
 
 
-def test_accepting_a_series_that_is_not_there_is_told(
+def test_accepting_a_series_that_is_not_there_or_is_calm_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = pipeline(tmp_path)
     assert call("run", str(config)) == 0
-    assert call("state", "accept", str(config), "pumps") == 0
+    capsys.readouterr()
     assert call("state", "accept", str(config), "fans") == 1
     assert "no partition" in capsys.readouterr().err
+    assert call("state", "accept", str(config), "pumps") == 1
+    assert "pumps has no open incident" in capsys.readouterr().err
+
+
+def test_an_accepted_incident_is_resolved_and_told_by_the_next_run(tmp_path: Path) -> None:
+    config, rows = pipeline(tmp_path), tmp_path / "rows.csv"
+    lines = rows.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows.write_text("".join(lines[:710]), encoding="utf-8")  # ends within the fault
+    assert call("run", str(config)) == 0
+    assert lines_of(tmp_path / "incidents.jsonl")[-1]["state"] != "resolved"
+    assert call("state", "accept", str(config), "pumps") == 0
+    assert call("run", str(config)) == 0
+    last = lines_of(tmp_path / "incidents.jsonl")[-1]
+    assert last["state"] == "resolved"
+    assert "accepted as the new normal" in str(last["reason"])
 
 
 def test_watch_looks_at_this_machine(capsys: pytest.CaptureFixture[str]) -> None:

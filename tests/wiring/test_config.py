@@ -155,6 +155,14 @@ def test_faults_of_a_plant_can_be_listed(tmp_path: Path) -> None:
         ("series: [{}]", "$.series[0]: says nothing"),
         ("thresholds: {default: {budget: 9}}", "$.thresholds.default.budget: found 9, wanted text"),
         ("thresholds: {default: {budget: often}}", "$.thresholds.default: 'often' is not a budget"),
+        (
+            "scoring: {calibrate: {method: blok}}",
+            "$.scoring.calibrate.method: 'blok'; did you mean",
+        ),
+        ("scoring: {calibrate: {method: block, blocks: 3}}", "$.scoring.calibrate.blocks: unknown"),
+        ("scoring: {calibrate: [1]}", "$.scoring.calibrate: found a list"),
+        ("thresholds: {default: {method: online_fdr, target: 2}}", "$.thresholds.default:"),
+        ("rules: {silences: [{from: 2026-01-01}]}", "$.rules.silences[0].until: is missing"),
         ("thresholds: {default: {}}", "$.thresholds.default: give either budget or tail"),
         ("sinks: {a: {type: stdot}}", "$.sinks.a.type: no sink is called 'stdot'; did you mean"),
         ("sinks: {a: {path: x}}", "$.sinks.a.type: is missing; wanted one of jsonl, kafka"),
@@ -162,7 +170,7 @@ def test_faults_of_a_plant_can_be_listed(tmp_path: Path) -> None:
         ("sinks: {a: {type: memory}}", "$.sinks.a.type: 'memory' is for tests in Python"),
         ("sinks: {w: {type: webhook, url: 'ftp://x'}}", "$.sinks.w: the webhook's address must be"),
         ("dead_letters: {type: jsonl}", "$.dead_letters.path: is missing"),
-        ("defaults: {learn: never}", "$.defaults.learn: found 'never', wanted 'always' or"),
+        ("defaults: {learn: never}", "$.defaults.learn: found 'never', wanted 'always', "),
         ("state: {dir: a, checkpoint_every: 0}", "$.state.checkpoint_every: found 0"),
     ],
 )

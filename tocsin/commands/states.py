@@ -13,15 +13,14 @@ from tocsin.commands.screen import print_json, stdout
 from tocsin.config import Config, load
 from tocsin.evaluation.wording import plural
 from tocsin.pipeline.errors import ConfigError, StateError
-from tocsin.pipeline.gate import accept
+from tocsin.pipeline.step import accept
 from tocsin.pipeline.store import Checkpoint, Store
-from tocsin.pipeline.types import NO_KEYS
 
 
 def show(path: Path, *, as_json: bool) -> None:
     """Show partitions, incidents and what waits."""
     config = load(path)
-    with _opened(config) as store:
+    with opened(config) as store:
         parts = [
             {"part": name, "position": position, "bytes": store.size(name)}
             for name, position in store.parts().items()
@@ -51,7 +50,7 @@ def export(path: Path, file: Path) -> None:
     config = load(path)
     if file.exists():
         raise StateError(f"{file} is there already; name a new file")
-    with _opened(config):
+    with opened(config):
         _copy(_path(config), file)
     stdout().print(f"{_path(config)} copied to {file}")
 
@@ -86,7 +85,7 @@ def take_over(path: Path, file: Path, *, force: bool) -> None:
 def reset(path: Path, part: str | None, *, sure: bool) -> None:
     """Forget positions and what was learned."""
     config = load(path)
-    with _opened(config) as store:
+    with opened(config) as store:
         known = list(store.parts())
         if part is not None and part not in known:
             raise StateError(f"no partition is called {part!r}; there are {', '.join(known)}")
@@ -100,22 +99,31 @@ def reset(path: Path, part: str | None, *, sure: bool) -> None:
 
 
 def accept_series(path: Path, series: str) -> None:
-    """Have a firing series' present behaviour learned."""
+    """Take a firing series' present behaviour for normal: its incident ends, it learns afresh."""
     config = load(path)
     chain = config.stages.chain(config.source.spec())
-    with _opened(config) as store:
+    with opened(config) as store:
         for part in list(store.parts()):
             claim = store.claim(chain, part)
             if claim.state is None or series not in claim.state.keys.names:
                 continue
-            accept(claim.state.gate, claim.state.keys.names.index(series))
-            touched = NO_KEYS + claim.state.keys.names.index(series)
+            outcome = accept(chain, claim.state, series)
+            if not len(outcome.touched):
+                raise StateError(f"{series} has no open incident: there is nothing to accept")
             store.checkpoint(
                 chain,
-                Checkpoint(part, claim.epoch, claim.position, claim.state, touched, (), ()),
-                (),
+                Checkpoint(
+                    part,
+                    claim.epoch,
+                    claim.position,
+                    claim.state,
+                    outcome.touched,
+                    outcome.incidents,
+                    (),
+                ),
+                tuple(config.delivery.sinks),
             )
-            stdout().print(f"{series}: what it shows is learned from now on")
+            stdout().print(f"{series}: its incident is over, what it shows is learned from now on")
             return
     raise StateError(f"no partition in {config.store} has a series called {series!r}")
 
@@ -127,7 +135,8 @@ def _path(config: Config) -> Path:
 
 
 @contextmanager
-def _opened(config: Config) -> Iterator[Store]:
+def opened(config: Config) -> Iterator[Store]:
+    """The store of a configuration; StateError where the pipeline has not run yet."""
     path = _path(config)
     if not path.is_file():
         raise StateError(f"{path} is not there: the pipeline has not run yet")

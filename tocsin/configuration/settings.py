@@ -2,8 +2,9 @@
 
 What a class takes is read from its constructor, so a detector or connector states its settings
 once. Three rules turn parameters into keys: `gap_ns` and `timeout_s` are given as the durations
-`gap` and `timeout`, `start_ns` as the moment `start`; a parameter that is itself a dataclass is
-given by its own parameters, side by side with the others; and a tuple of text may be one text.
+`gap` and `timeout`, and `start_ns`, `from_ns` and `until_ns` as moments; a parameter that is itself
+a dataclass is given by its own parameters, side by side with the others; and a tuple of text may be
+one text.
 """
 
 import difflib
@@ -88,6 +89,7 @@ def _beside(path: Path, info: ValidationInfo) -> Path:
     return path if info.context is None else Path(info.context["folder"]) / path
 
 
+_MOMENTS = frozenset({"start_ns", "from_ns", "until_ns"})
 Nanoseconds = Annotated[int, BeforeValidator(_nanoseconds), WithJsonSchema(_DURATION)]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema(_MOMENT)]
@@ -315,8 +317,8 @@ def _key_and_kind(name: str, hint: Any) -> tuple[str, Any]:
     if scorers_in(hint):
         return name, list[Any] if get_origin(hint) is tuple else Any
     whole = int in (hint, *get_args(hint))
-    if name == "start_ns":
-        return "start", Moment
+    if name in _MOMENTS:
+        return name[:-3], Moment
     if name.endswith("_ns") and whole:
         return name[:-3], Optional[Nanoseconds] if type(None) in get_args(hint) else Nanoseconds  # noqa: UP045 - `|` is not for annotated types
     if name.endswith("_s") and hint is float:

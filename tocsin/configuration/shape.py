@@ -14,13 +14,13 @@ from tocsin.configuration.settings import (
     Texts,
     model_of,
 )
-from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.incidents import Kind
-from tocsin.pipeline.threshold import AlertBudget
+from tocsin.pipeline.rules.abstention import Abstention
+from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")]
@@ -32,7 +32,7 @@ class Defaults(Section):
     """What holds where nothing else is said."""
 
     timezone: str = "UTC"
-    learn: Literal["always", "freeze_while_firing"] = "freeze_while_firing"
+    learn: Literal["always", "freeze_while_firing", "quarantine"] = "freeze_while_firing"
 
 
 class SourceCommon(Section):
@@ -79,34 +79,17 @@ class SeriesRule(Section):
         return -math.inf if low is None else low, math.inf if high is None else high
 
 
-class Calibrate(model_of(Conformal)):  # type: ignore[misc] # a class made from a constructor
-    """How raw scores become tail probabilities."""
-
-    method: Literal["conformal"] = "conformal"
-
-
 class Scoring(Section):
-    """From raw scores to tail probabilities."""
+    """From raw scores to tail probabilities, and when to say that it cannot be told."""
 
-    calibrate: Calibrate | None = None
-
-
-class Rule(model_of(AlertBudget)):  # type: ignore[misc] # a class made from a constructor
-    """When a tail probability is an alarm: a budget of incidents, or a fixed level."""
-
-    tail: float | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> "Rule":
-        if ("budget" in self.model_fields_set) == ("tail" in self.model_fields_set):
-            raise ValueError("give either budget or tail, one of the two")
-        return self
+    calibrate: Part | None = None
+    abstain: model_of(Abstention) | None = None  # type: ignore[valid-type] # a class made from a constructor
 
 
 class Thresholds(Section):
     """Alarm rules by name; the one in use is called default."""
 
-    default: Rule
+    default: Part
 
 
 class State(Section):
@@ -178,6 +161,7 @@ class Document(Section):
     windows: model_of(Window) | None = None  # type: ignore[valid-type] # as above
     scoring: Scoring = Scoring()
     thresholds: Thresholds | None = None
+    rules: model_of(Rules) | None = None  # type: ignore[valid-type] # as above
     events: model_of(Episodes) | None = None  # type: ignore[valid-type] # as above
     health: model_of(Health, leave_out=["limits"]) | None = None  # type: ignore[valid-type] # as above
     learning: model_of(Gate, leave_out=["learn"]) | None = None  # type: ignore[valid-type] # as above

@@ -1,0 +1,76 @@
+"""`tocsin explain`: how an incident came to be, step by step, and what people said of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tocsin.commands.screen import print_json, stdout
+from tocsin.commands.states import opened
+from tocsin.config import load
+from tocsin.evaluation.wording import moment, plain, plural
+from tocsin.pipeline.durations import describe_duration
+from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.events import Episodes
+from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.labels import Label
+
+
+def explain(path: Path, incident: str, *, as_json: bool) -> None:
+    """Tell the story of an incident; its id may be cut short as long as only one begins so."""
+    config = load(path)
+    with opened(config) as store:
+        found = _find(store.incidents(), incident)
+        labels = [label for label in store.labels() if label.incident == found.id]
+    steps = list(_steps(found, config.stages.episodes))
+    if as_json:
+        told = [{"at": at, "what": what} for at, what in steps]
+        said = [label.to_json() for label in labels]
+        print_json({"incident": found.to_json(), "steps": told, "labels": said})
+        return
+    console = stdout()
+    console.print(f"{found.id}: {found.kind} of {plain(found.series)}, {found.level}")
+    for at, what in steps:
+        console.print(f"  {at}  {what}")
+    for name, share in found.channels:
+        console.print(f"  {share:>6.1%} of the blame: {plain(name)}")
+    for label in labels:
+        console.print(f"  {_said(label)}")
+    if found.asks:
+        console.print(f"  It asks: {found.asks} `tocsin label` and `tocsin state accept` answer.")
+
+
+def _find(incidents: list[Incident], name: str) -> Incident:
+    fitting = [each for each in incidents if each.id.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        known = ", ".join(each.id for each in fitting[:5])
+        raise StateError(f"{plural(len(fitting), 'incident')} begin with {name!r}: {known}")
+    raise StateError(f"no incident is called {name!r}; there are {len(incidents)}")
+
+
+def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
+    """The moments of an incident in order, each with what happened and by which rule."""
+    scored = incident.kind == "anomaly"
+    first = "the first alarm" if scored else incident.reason
+    yield moment(incident.started_at), f"calm → pending: {first}"
+    waited = describe_duration(incident.opened_at - incident.started_at)
+    wanted = describe_duration(rule.open_after_ns) if scored else "0s"
+    yield moment(incident.opened_at), f"pending → open: alarms spanned {waited}, {wanted} needed"
+    if scored:
+        yield (
+            moment(incident.peak_at),
+            f"peak: score {incident.score:.4g}, tail {incident.tail:.2g} under the level "
+            f"{incident.alpha:.2g}, severity {incident.severity:.1f}",
+        )
+    if incident.ended_at is not None:
+        yield moment(incident.ended_at), f"the last alarm; {incident.reason}"
+        quiet = describe_duration(rule.close_after_ns)
+        rows = plural(rule.close_rows, "row")
+        yield "then", f"open → calm: {rows} in a row and {quiet} without an alarm"
+    else:
+        yield "now", f"open, in revision {incident.revision}: {incident.reason}"
+
+
+def _said(label: Label) -> str:
+    cause = f" ({label.cause})" if label.cause else ""
+    return f"{label.author or 'somebody'} says: {label.verdict}{cause}"
