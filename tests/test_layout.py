@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MAPPED = ("pipeline", "detectors", "connectors", "evaluation")
 HEAVY = {
     "httpx", "kafka", "matplotlib", "numba", "pandas", "plotly", "psutil", "pyarrow", "river",
-    "scipy", "torch",
+    "scipy", "shap", "sklearn", "statsmodels", "torch", "xgboost",
 }  # fmt: skip
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 60
