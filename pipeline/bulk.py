@@ -1,8 +1,8 @@
 """Many closed ticks at once: the fast path, equal to `tocsin.pipeline.judge` to the bit.
 
-The whole block is scored and learned as if none of it alarmed. Series that did alarm, or that were
-firing already, are then put back to what they were before the block and judged again tick by tick.
-Nearly all series never alarm and keep the fast result.
+The whole block is scored and learned as if none of it alarmed. Series that did alarm, that were
+firing already, or that have rows which are not to be learned, are then put back to what they were
+before the block and judged again tick by tick. Nearly all series keep the fast result.
 """
 
 import logging
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tocsin.pipeline.chain import Chain, ChainState, Verdicts
+from tocsin.pipeline.chain import Chain, ChainState, Held, Verdicts
 from tocsin.pipeline.events import ANOMALY, CALM, Naming
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
@@ -19,13 +19,16 @@ from tocsin.pipeline.judge import (
     POOL_TICKS,
     Judged,
     Opinion,
+    close_tick,
     count_ticks,
     decide,
     judge_tick,
-    learn_tick,
+    learn_verdicts,
+    sizes_of,
+    verdicts_of,
 )
 from tocsin.pipeline.keyed import Rows, put, take
-from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores
+from tocsin.pipeline.types import Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
 
 _FEW = 4  # series that alarm in a span; more are cheaper tick by tick, all together
 _TURNS = 8  # of bulk and tick by tick for one series in a span
@@ -37,7 +40,8 @@ _log = logging.getLogger("tocsin.pipeline")
 class Block:
     """Rows of closed ticks and, filled in as they are judged, their verdicts.
 
-    `tick` (N,) numbers the ticks from 0; rows stand in tick order.
+    `tick` (N,) numbers the ticks from 0; rows stand in tick order. `frozen` (N,) rows are not to be
+    learned, whatever they show. `unknown` (N,) rows have a verdict that the fast path cannot tell.
     """
 
     batch: Batch
@@ -47,7 +51,10 @@ class Block:
     tail: FloatArray
     alpha: FloatArray
     alarm: BoolArray
+    verdict: ByteArray
     failed: BoolArray
+    frozen: BoolArray
+    unknown: BoolArray
     incidents: list[tuple[int, Incident]]
     blame: FloatArray | None = None
 
@@ -56,20 +63,38 @@ class Block:
         verdicts = judged.verdicts
         self.score[rows], self.tail[rows] = verdicts.score, verdicts.tail
         self.alpha[rows], self.alarm[rows] = verdicts.alpha, verdicts.alarm
+        self.verdict[rows] = verdicts.verdict
         self.failed[rows] = judged.failed
         self.incidents += [(int(rows[row]), incident) for row, incident in judged.incidents]
 
     def verdicts(self) -> Verdicts:
         """The columns people see."""
-        batch = self.batch
-        return Verdicts(batch.key, batch.time, self.score, self.tail, self.alpha, self.alarm)
+        key, time = self.batch.key, self.batch.time
+        return Verdicts(key, time, self.score, self.tail, self.alpha, self.alarm, self.verdict)
+
+    def stops(self, rows: IntArray) -> BoolArray:
+        """Which of some rows the fast path must not pass: those it does not know the truth of."""
+        return self.alarm[rows] | self.frozen[rows] | self.unknown[rows]
 
 
 def open_block(batch: Batch, tick: IntArray, seen: Seen) -> Block:
     """A block with nothing judged yet."""
     rows = len(batch)
     nan, none = np.full(rows, np.nan), np.zeros(rows, dtype=bool)
-    return Block(batch, tick, seen, nan, nan.copy(), nan.copy(), none, none.copy(), [])
+    return Block(
+        batch,
+        tick,
+        seen,
+        score=nan,
+        tail=nan.copy(),
+        alpha=nan.copy(),
+        alarm=none,
+        verdict=np.zeros(rows, dtype=np.int8),
+        failed=none.copy(),
+        frozen=none.copy(),
+        unknown=none.copy(),
+        incidents=[],
+    )
 
 
 def judge_ticks(
@@ -78,6 +103,10 @@ def judge_ticks(
     """Score, decide and learn every tick of the block, in spans between renewals of the pool."""
     first = 0
     ticks = int(block.tick[-1]) + 1 if len(block.tick) else 0
+    fast = fast and chain.in_bulk
+    if fast and chain.rules.on:
+        frozen = chain.rules.frozen(names.series, block.batch.key, block.batch.time)
+        block.frozen = block.frozen if frozen is None else frozen
     while first < ticks:
         last = min(ticks, first + POOL_TICKS - state.ticks % POOL_TICKS)
         rows = np.arange(*np.searchsorted(block.tick, [first, last]))
@@ -93,34 +122,46 @@ def _in_bulk(chain: Chain, state: ChainState, block: Block, rows: IntArray, name
     if saved is None:
         return False
     key = block.batch.key[rows]
-    restless = state.episodes.phase[saved.keys, ANOMALY] != CALM
-    restless |= np.isin(saved.keys, key[block.alarm[rows]])
+    restless = ~_settled(state, saved.keys)
+    restless |= np.isin(saved.keys, key[block.stops(rows)])
     calm = saved.keys[~restless]
     chain.gate.admit(state.gate, calm, np.zeros_like(calm), np.zeros(len(calm), dtype=bool))
     again = rows[np.isin(key, saved.keys[restless])]
-    if len(again) and chain.gate.learn == "always":
+    if not len(again):
+        return True
+    all_learned = chain.gate.learn == "always" and not block.frozen[again].any()
+    saved.put_back(state, np.flatnonzero(restless), scorer=not all_learned)
+    if all_learned:
         _decide_again(chain, state, block, again, names)
-    elif len(again):
-        saved.put_back(state, np.flatnonzero(restless))
-        if np.count_nonzero(restless) > _FEW:
-            _tick_by_tick(chain, state, block, again, names)
-        else:
-            for which in saved.keys[restless]:
-                _in_turns(chain, state, block, rows[key == which], names)
+    elif np.count_nonzero(restless) > _FEW:
+        _tick_by_tick(chain, state, block, again, names)
+    else:
+        for which in saved.keys[restless]:
+            _in_turns(chain, state, block, rows[key == which], names)
     return True
+
+
+def _settled(state: ChainState, keys: IntArray) -> BoolArray:
+    """Keys (N,) with no incident pending or open, and nothing to learn anew."""
+    calm = state.episodes.phase[keys, ANOMALY] == CALM
+    return np.asarray(calm & (state.gate.relearn[keys] == 0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
-    """The rows of some keys in scorer and calibrator, from before they were advanced."""
+    """The rows of some keys in scorer, calibrator and rules, from before they were advanced."""
 
     keys: IntArray
     scorer: Rows
     calibrator: Rows
+    rules: Rows
 
-    def put_back(self, state: ChainState, some: IntArray | slice) -> None:
-        """Undo the advance for some of the keys."""
-        for whole, rows in ((state.scorer, self.scorer), (state.calibrator, self.calibrator)):
+    def put_back(self, state: ChainState, some: IntArray | slice, *, scorer: bool = True) -> None:
+        """Undo the advance for some of the keys, of the scorer only if asked to."""
+        stages = [(state.calibrator, self.calibrator), (state.rules, self.rules)]
+        if scorer:
+            stages.append((state.scorer, self.scorer))
+        for whole, rows in stages:
             put(whole, self.keys[some], {path: part[some] for path, part in rows.items()})
 
 
@@ -131,7 +172,9 @@ def _advance(chain: Chain, state: ChainState, block: Block, rows: IntArray) -> _
         return None
     batch = block.batch.take(rows)
     keys = np.unique(batch.key)
-    saved = _Saved(keys, take(state.scorer, keys), take(state.calibrator, keys))
+    rules = take(state.rules, keys) if chain.rules.learns else {}
+    saved = _Saved(keys, take(state.scorer, keys), take(state.calibrator, keys), rules)
+    size = sizes_of(chain, state, keys)
     try:
         scores = advance(state.scorer, batch)
     except Exception:  # The supervised place: all of it is judged again, row by row.
@@ -139,10 +182,14 @@ def _advance(chain: Chain, state: ChainState, block: Block, rows: IntArray) -> _
         saved.put_back(state, slice(None))
         state.fragile = True
         return None
-    tail = chain.calibrator.advance(state.calibrator, batch.key, scores.value)
+    tail = chain.calibrator.advance(state.calibrator, batch.key, batch.time, scores.value)
     alpha = chain.threshold.alpha(state.threshold, batch.key, batch.time, block.seen.interval[rows])
     block.score[rows], block.tail[rows] = scores.value, tail
     block.alpha[rows], block.alarm[rows] = alpha, tail < alpha
+    own = None if size is None else size[np.searchsorted(keys, batch.key)]
+    block.verdict[rows] = verdicts_of(chain, tail, alpha, own)
+    block.unknown[rows] = False if own is None else own != sizes_of(chain, state, batch.key)
+    chain.rules.advance(state.rules, batch.key, batch.values[:, -1])
     if scores.blame is not None and chain.gate.learn == "always":
         block.blame = np.zeros(block.batch.values.shape) if block.blame is None else block.blame
         block.blame[rows] = scores.blame
@@ -152,13 +199,13 @@ def _advance(chain: Chain, state: ChainState, block: Block, rows: IntArray) -> _
 def _in_turns(chain: Chain, state: ChainState, block: Block, rows: IntArray, names: Naming) -> None:
     """One series that alarms or is firing: its calm stretches in bulk, the rest tick by tick.
 
-    `block.alarm` of `rows` is what the fast path foresaw; it holds up to the first alarm.
+    `block.stops` of `rows` is what the fast path foresaw; it holds up to the first stop.
     """
-    at = (int(block.batch.key[rows[0]]), ANOMALY)
+    which = block.batch.key[rows[:1]]
     for _ in range(_TURNS):
-        if state.episodes.phase[at] == CALM:
-            alarms = np.flatnonzero(block.alarm[rows])
-            foreseen = int(alarms[0]) if len(alarms) else len(rows)
+        if _settled(state, which)[0]:
+            stops = np.flatnonzero(block.stops(rows))
+            foreseen = int(stops[0]) if len(stops) else len(rows)
             if foreseen and _advance(chain, state, block, rows[:foreseen]) is None:
                 break
             rows = rows[foreseen:]
@@ -168,7 +215,7 @@ def _in_turns(chain: Chain, state: ChainState, block: Block, rows: IntArray, nam
         ahead = _advance(chain, state, block, rows)
         if ahead is None:
             break
-        if not block.alarm[rows].any():
+        if not block.stops(rows).any():
             return
         ahead.put_back(state, slice(None))
     _tick_by_tick(chain, state, block, rows, names)
@@ -180,7 +227,7 @@ def _until_calm(
     """Judge a series' rows by the definition until one leaves it calm; gives the rows after it."""
     for place, row in enumerate(rows):
         _tick_by_tick(chain, state, block, rows[place : place + 1], names)
-        if state.episodes.phase[block.batch.key[row], ANOMALY] == CALM and not block.alarm[row]:
+        if not block.alarm[row] and _settled(state, block.batch.key[row : row + 1])[0]:
             return rows[place + 1 :]
     return rows[:0]
 
@@ -199,8 +246,13 @@ def _tick_by_tick(
         batch = block.batch.take(part)
         judged = judge_tick(chain, state, batch, block.seen.take(part), names)
         block.fill(part, judged)
-        learn = judged.learnable
-        learn_tick(chain, state, batch.take(learn), judged.verdicts.score[learn])
+        close_tick(chain, state, held_rows(batch, judged))
+
+
+def held_rows(batch: Batch, judged: Judged) -> Held:
+    """Judged rows of a tick, as they are learned when it closes."""
+    found = judged.verdicts
+    return Held(batch.key, batch.time, batch.values, found.score, found.tail, judged.learnable)
 
 
 def _decide_again(
@@ -210,5 +262,6 @@ def _decide_again(
     for part in _ticks_of(block, rows):
         blame = None if block.blame is None else block.blame[part]
         opinion = Opinion(Scores(block.score[part], blame), block.tail[part], block.failed[part])
-        seen = block.seen.take(part)
-        block.fill(part, decide(chain, state, block.batch.take(part), opinion, seen, names))
+        batch, seen = block.batch.take(part), block.seen.take(part)
+        block.fill(part, decide(chain, state, batch, opinion, seen, names))
+        learn_verdicts(chain, state, batch, opinion.scores.value)

@@ -1,7 +1,7 @@
 """The stages in a row: their settings together, and all that they remember."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,24 +10,29 @@ import numpy as np
 from tocsin.pipeline.calibrate import Calibrator, Conformal
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes, EpisodesState, Naming
-from tocsin.pipeline.gate import Gate, GateState
+from tocsin.pipeline.gate import Gate, GateState, Waiting
 from tocsin.pipeline.grid import Grid, GridState
 from tocsin.pipeline.health import Health, HealthState
 from tocsin.pipeline.keyed import grow, per_key
 from tocsin.pipeline.keys import KeyTable
 from tocsin.pipeline.order import NEVER, Order, OrderState
+from tocsin.pipeline.rules.abstention import Abstention
+from tocsin.pipeline.rules.stage import Rules, RulesState
+from tocsin.pipeline.selftest.settings import SelfTest, SelfTestState
 from tocsin.pipeline.state import settings_of
 from tocsin.pipeline.threshold import AlertBudget, Threshold
-from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Scorer, Spec
+from tocsin.pipeline.types import BoolArray, ByteArray, FloatArray, IntArray, Scorer, Spec
 from tocsin.pipeline.window import Window, WindowState
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The settings of every stage, in the order rows pass them.
+    """The settings of every stage.
 
-    `spec` is the shape of one row; the scorer is given windows of `window.length` of them. At most
-    `max_series` series are kept in a partition; rows of further ones are refused.
+    `spec` is the shape of one row; the scorer is given windows of `window.length` of them. With
+    `abstention`, rows whose decision hangs on which scores happened to calibrate it are "can't
+    say"; it needs a calibrator that tells the `size` of its history. At most `max_series` series
+    are kept in a partition; rows of further ones are refused.
     """
 
     spec: Spec
@@ -41,6 +46,9 @@ class Chain:
     gate: Gate = field(default_factory=Gate)
     episodes: Episodes = field(default_factory=Episodes)
     max_series: int = 1_000_000
+    rules: Rules = field(default_factory=Rules)
+    abstention: Abstention | None = None
+    selftest: SelfTest | None = None
 
     def __post_init__(self) -> None:
         takes = self.scorer.traits.item
@@ -50,6 +58,21 @@ class Chain:
                 f"{type(self.scorer).__name__} scores {takes}, the source gives {found} "
                 f"of shape {self.spec.item}"
             )
+        if self.abstention is not None and not hasattr(self.calibrator, "size"):
+            raise ConfigError(
+                f"abstention needs the number of calibration scores, which "
+                f"{type(self.calibrator).__name__} does not tell"
+            )
+
+    @property
+    def in_bulk(self) -> bool:
+        """Whether many ticks may be judged at once; else they are judged one after another."""
+        return (
+            self.gate.learn != "quarantine"
+            # Its number of scores never falls, so it is seen whether it stayed the same.
+            and (self.abstention is None or type(self.calibrator) is Conformal)
+            and not hasattr(self.threshold, "observe")
+        )
 
     def window_spec(self) -> Spec:
         """What the scorer is given."""
@@ -87,6 +110,7 @@ class Held:
     time: IntArray  # (N,)
     values: FloatArray  # (N, T, *item)
     score: FloatArray  # (N,)
+    tail: FloatArray  # (N,)
     learnable: BoolArray  # (N,)
 
 
@@ -94,8 +118,9 @@ class Held:
 class ChainState:
     """All that a partition remembers; plain, so it can be saved, compared and replayed.
 
-    `clock` is the newest time that has been judged, `ticks` how many ticks have closed, `fragile`
-    whether the scorer has ever raised, after which its rows are learned one by one.
+    `waiting` are the rows in quarantine. `clock` is the newest time that has been judged, `ticks`
+    how many ticks have closed, `fragile` whether the scorer has ever raised, after which its rows
+    are learned one by one.
     """
 
     keys: KeyTable
@@ -106,8 +131,11 @@ class ChainState:
     scorer: Any
     calibrator: Any
     threshold: Any
+    rules: RulesState
     gate: GateState
+    waiting: Waiting
     episodes: EpisodesState
+    selftest: SelfTestState | NoState
     held: Held
     clock: int
     ticks: int
@@ -119,8 +147,10 @@ class ChainState:
 class Verdicts:
     """What became of rows, in the order they were judged.
 
-    `key`, `time`, `score`, `tail`, `alpha` and `alarm` are (N,). A score or tail of NaN is no
-    opinion; an alpha of NaN means that the alarm level is not known yet; neither can alarm.
+    `key`, `time`, `score`, `tail`, `alpha`, `alarm` and `verdict` are (N,). A score or tail of NaN
+    is no opinion; an alpha of NaN means that the alarm level is not known yet; neither can alarm.
+    `verdict` says with the codes of `tocsin.pipeline.rules.verdicts` what became of the row, and
+    where a tail under its level is no alarm, why; `alarm` is where it is ALARM.
     """
 
     key: IntArray
@@ -129,6 +159,7 @@ class Verdicts:
     tail: FloatArray
     alpha: FloatArray
     alarm: BoolArray
+    verdict: ByteArray
 
     def __len__(self) -> int:
         return len(self.key)
@@ -138,6 +169,7 @@ def start(chain: Chain) -> ChainState:
     """The state before any row."""
     item = chain.spec.item
     none = np.empty(0, dtype=np.int64)
+    windows = np.empty((0, chain.window.length, *item))
     return ChainState(
         keys=KeyTable([]),
         order=chain.order.start(item),
@@ -147,15 +179,12 @@ def start(chain: Chain) -> ChainState:
         scorer=chain.scorer.start(chain.window_spec()),
         calibrator=chain.calibrator.start(),
         threshold=chain.threshold.start(),
+        rules=chain.rules.start(item),
         gate=chain.gate.start(),
+        waiting=Waiting(none, none, windows, np.empty(0)),
         episodes=chain.episodes.start(item),
-        held=Held(
-            none,
-            none,
-            np.empty((0, chain.window.length, *item)),
-            np.empty(0),
-            np.empty(0, dtype=bool),
-        ),
+        selftest=chain.selftest.start(item) if chain.selftest else NoState(),
+        held=Held(none, none, windows, np.empty(0), np.empty(0), np.empty(0, dtype=bool)),
         clock=NEVER,
         ticks=0,
         fragile=False,
@@ -178,9 +207,9 @@ def naming(chain: Chain, state: ChainState) -> Naming:
 
 def join_verdicts(parts: list[Verdicts]) -> Verdicts:
     """Verdicts one after another."""
-    columns = ("key", "time", "score", "tail", "alpha", "alarm")
     if not parts:
-        none = np.empty(0, dtype=np.int64)
-        numbers = np.empty(0)
-        return Verdicts(none, none, numbers, numbers, numbers, np.empty(0, dtype=bool))
-    return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+        none, numbers = np.empty(0, dtype=np.int64), np.empty(0)
+        flags, codes = np.empty(0, dtype=bool), np.empty(0, dtype=np.int8)
+        return Verdicts(none, none, numbers, numbers, numbers, flags, codes)
+    names = [column.name for column in fields(Verdicts)]
+    return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,10 +24,11 @@ LANES: tuple[Kind, ...] = (
 ANOMALY, STALE, STUCK, OUT_OF_RANGE, BLIND, FAILED = range(len(LANES))
 
 CALM, PENDING, OPEN = 0, 1, 2
-NO_CHANNEL = -1
+NO_CHANNEL, UNSEEING = -1, -2  # no channel is in trouble; the detector is, by a self-test
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
 _MOST_CHANNELS = 5
+_ACCEPTED = "accepted as the new normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Naming:
 class Evidence:
     """Why a row alarms: its score, tail and alarm level, and the blame of its channels (*item).
 
-    In a lane of health, `channel` is the one in trouble, counted through the item, or NO_CHANNEL.
+    `reach` is by how many orders of magnitude the score lies beyond the smallest with its tail, 0
+    where the tail still tells scores apart. In a lane of health, `channel` is the one in trouble,
+    counted through the item, or NO_CHANNEL.
     """
 
     score: float = math.nan
@@ -51,6 +54,7 @@ class Evidence:
     alpha: float = math.nan
     blame: FloatArray | None = None
     channel: int = NO_CHANNEL
+    reach: float = 0.0
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ class EpisodesState:
     score: FloatArray = per_key(np.nan)  # (K,) raw score at the peak
     tail: FloatArray = per_key(np.nan)  # (K,) smallest tail
     alpha: FloatArray = per_key(np.nan)  # (K,) level in force when the first alarm came
+    reach: FloatArray = per_key(0.0)  # (K,) of the score at the peak beyond the calibration scores
     peak: IntArray = per_key(NEVER)  # (K,) time of the smallest tail
     blame: FloatArray = per_key(0.0)  # (K, *item) summed shares of the alarming rows
     asked: BoolArray = per_key(fill=False)  # (K,)
@@ -87,18 +92,24 @@ class Episodes:
     open at once and resolve likewise. The level says how far the smallest tail lies
     under the alarm level: warning, error at a tenth, critical at a hundredth; a rise revises an
     open incident.
+
+    An anomaly is judged at no lower level than its first alarm was, and once open at `close_factor`
+    times that (hysteresis): rows between the two levels open nothing, but keep it open.
     """
 
     open_after_ns: int = 0
     close_after_ns: int = 0
     merge_gap_ns: int = 0
     close_rows: int = 5
+    close_factor: float = 1.0
 
     def __post_init__(self) -> None:
         if min(self.open_after_ns, self.close_after_ns, self.merge_gap_ns) < 0:
             raise ConfigError(f"open_after, close_after and merge_gap are 0 or more; found {self}")
         if self.close_rows < 1:
             raise ConfigError(f"close_rows is 1 or more; found {self.close_rows}")
+        if not self.close_factor >= 1:
+            raise ConfigError(f"close_factor is 1 or more; found {self.close_factor}")
 
     def start(self, item: tuple[int, ...]) -> EpisodesState:
         """The state before any row."""
@@ -120,10 +131,28 @@ class Episodes:
             score=one,
             tail=one,
             alpha=one,
+            reach=one,
             peak=whens,
             blame=np.empty((0, *item)),
             asked=np.empty(0, dtype=bool),
         )
+
+    def level(self, state: EpisodesState, key: IntArray, alpha: FloatArray) -> FloatArray:
+        """The alarm level in force for rows (N,), whose own would be `alpha` (N,)."""
+        phase = state.phase[key, ANOMALY]
+        kept = np.fmax(alpha, state.alpha[key])
+        level = np.where(phase == CALM, alpha, kept)
+        if self.close_factor != 1:
+            level = np.where(phase == OPEN, np.fmin(kept * self.close_factor, 1.0), level)
+        return level
+
+    def is_peak(self, state: EpisodesState, key: int, time: int, tail: float, score: float) -> bool:
+        """Whether an alarm is the strangest of its incident so far."""
+        phase, last = state.phase[key, ANOMALY], state.last[key, ANOMALY]
+        if phase == CALM or (phase == PENDING and time - last > self.merge_gap_ns):
+            return True
+        least = state.tail[key]
+        return bool(tail < least or (tail == least and score > state.score[key]))
 
     def alarm(
         self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence, names: Naming
@@ -169,6 +198,14 @@ class Episodes:
         state.phase[at] = CALM
         return incident
 
+    def accept(self, state: EpisodesState, key: int, names: Naming) -> Iterator[Incident]:
+        """What a series shows is normal now: its anomaly is over, and does not reopen."""
+        at = (key, ANOMALY)
+        if state.phase[at] == OPEN:
+            incident = self.resolve(state, at, int(state.last[at]), names)
+            yield replace(incident, reason=f"{incident.reason}; {_ACCEPTED}")
+        state.phase[at], state.ended[at] = CALM, NEVER
+
     def ask(self, state: EpisodesState, key: int, names: Naming) -> Iterator[Incident]:
         """Learning has been frozen for as long as it may be: ask what is to become of it."""
         if state.phase[key, ANOMALY] == OPEN and not state.asked[key]:
@@ -189,6 +226,7 @@ class Episodes:
         if lane == ANOMALY:
             state.tail[key], state.score[key], state.peak[key] = np.inf, np.nan, time
             state.alpha[key], state.blame[key], state.asked[key] = why.alpha, 0.0, False
+            state.reach[key] = 0.0
 
     def _note(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> int:
         """Add a row's evidence to the incident; gives the level it now has."""
@@ -199,6 +237,7 @@ class Episodes:
             why.tail == state.tail[key] and why.score > state.score[key]
         ):
             state.tail[key], state.score[key], state.peak[key] = why.tail, why.score, time
+            state.reach[key] = why.reach
         if why.blame is not None:
             state.blame[key] += _shares(why.blame)
         depth = state.alpha[key] / state.tail[key]
@@ -240,7 +279,7 @@ class Episodes:
             score=float(state.score[key]) if scored else math.nan,
             tail=tail,
             alpha=float(state.alpha[key]) if scored else math.nan,
-            severity=-math.log10(tail) if scored else 0.0,
+            severity=float(state.reach[key]) - math.log10(tail) if scored else 0.0,
             level=_LEVELS[int(state.level[at])],
             rows=int(state.rows[at]),
             channels=channels,
@@ -257,7 +296,7 @@ class Episodes:
         if at[1] != ANOMALY:
             place = int(state.channel[at])
             return (
-                () if place == NO_CHANNEL else ((_place_name(place, blame.shape, channels), 1.0),)
+                () if place < 0 else ((_place_name(place, blame.shape, channels), 1.0),)
             )
         flat = blame.ravel()
         total = float(flat.sum())
@@ -286,7 +325,11 @@ class Episodes:
             text = {
                 STUCK: f"{which} has not changed",
                 OUT_OF_RANGE: f"{which} was outside its valid range",
-                BLIND: "the detector gave no score",
+                BLIND: (
+                    "the detector did not see faults that a self-test planted"
+                    if state.channel[at] == UNSEEING
+                    else "the detector gave no score"
+                ),
                 FAILED: "the detector raised an error",
             }[lane]
             return f"{text}, {rows}"

@@ -4,17 +4,21 @@
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from tocsin.pipeline.chain import Chain, ChainState, Verdicts
+from tocsin.pipeline.chain import Chain, ChainState, Held, Verdicts
 from tocsin.pipeline.events import ANOMALY, CALM, STALE, Evidence, Naming
+from tocsin.pipeline.gate import Waiting
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.keyed import forget, put, take
-from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores
+from tocsin.pipeline.rules import verdicts as said
+from tocsin.pipeline.rules.stage import Alarming
+from tocsin.pipeline.severity import reach
+from tocsin.pipeline.types import Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
 
 POOL_TICKS = 512  # the calibrator's pool is renewed after every so many ticks
 
@@ -34,7 +38,7 @@ class Judged:
 def judge_tick(chain: Chain, state: ChainState, batch: Batch, seen: Seen, names: Naming) -> Judged:
     """Score and decide the rows of one tick; no key stands twice. Learns nothing."""
     scores, failed = score_rows(chain, state, batch)
-    tail = chain.calibrator.tail(state.calibrator, batch.key, scores.value)
+    tail = chain.calibrator.tail(state.calibrator, batch.key, batch.time, scores.value)
     return decide(chain, state, batch, Opinion(scores, tail, failed), seen, names)
 
 
@@ -46,15 +50,21 @@ class Opinion:
     tail: FloatArray
     failed: BoolArray
 
-    def evidence(self, row: int, alpha: float) -> Evidence:
-        """Why a row alarms."""
+    def blame_of(self, row: int) -> FloatArray | None:
+        """The blame of a row by channel or pixel (*item), over its frames."""
         blame = self.scores.blame
-        return Evidence(
-            score=float(self.scores.value[row]),
-            tail=float(self.tail[row]),
-            alpha=alpha,
-            blame=None if blame is None else np.asarray(blame[row].sum(axis=0)),
-        )
+        return None if blame is None else np.asarray(blame[row].sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Rows of a tick with all that their decision hangs on, and what is decided."""
+
+    batch: Batch
+    opinion: Opinion
+    alpha: FloatArray
+    verdict: ByteArray
+    relearning: BoolArray | None  # None: no row's series learns anew
 
 
 def decide(
@@ -63,31 +73,119 @@ def decide(
     """From tails to alarms, incidents and what may be learned; no key stands twice."""
     key, time = batch.key, batch.time
     alpha = chain.threshold.alpha(state.threshold, key, time, seen.interval)
-    firing = state.episodes.phase[key, ANOMALY] != CALM
-    alpha = np.where(firing, np.fmax(alpha, state.episodes.alpha[key]), alpha)
-    alarm = opinion.tail < alpha
-    incidents: list[tuple[int, Incident]] = []
-    for row in np.flatnonzero(alarm | firing).tolist():
-        at, when = (int(key[row]), ANOMALY), int(time[row])
-        made: Iterable[Incident] = ()
-        if alarm[row]:
-            why = opinion.evidence(row, float(alpha[row]))
-            made = chain.episodes.alarm(state.episodes, at, when, why, names)
-        elif not np.isnan(opinion.tail[row]):
-            made = chain.episodes.calm(state.episodes, at, when, names)
-        for incident in made:
-            incidents.append((row, incident))
-            if incident.state == "open" and incident.revision == 1:
-                chain.threshold.opened(state.threshold, int(key[row]), int(time[row]))
-    firing = alarm | (state.episodes.phase[key, ANOMALY] != CALM)
-    learnable, asks = chain.gate.admit(state.gate, key, time, firing)
+    alpha = chain.episodes.level(state.episodes, key, alpha)
+    verdict = verdicts_of(chain, opinion.tail, alpha, sizes_of(chain, state, key))
+    anew = state.gate.relearn[key] > 0
+    case = Case(batch, opinion, alpha, verdict, anew if anew.any() else None)
+    _suppress(chain, state, case, names)
+    incidents = list(_tell(chain, state, case, names))
+    learnable, asks = _admit(chain, state, case, names)
     for row in np.flatnonzero(asks).tolist():
         incidents += [
             (row, each) for each in chain.episodes.ask(state.episodes, int(key[row]), names)
         ]
-    verdicts = Verdicts(key, time, opinion.scores.value, opinion.tail, alpha, alarm)
+    score, alarm = opinion.scores.value, verdict == said.ALARM
+    verdicts = Verdicts(key, time, score, opinion.tail, alpha, alarm, verdict)
     failed = opinion.failed | state.tripped[key]
     return Judged(verdicts, learnable & ~opinion.failed, failed, incidents)
+
+
+def verdicts_of(
+    chain: Chain, tail: FloatArray, alpha: FloatArray, size: IntArray | None
+) -> ByteArray:
+    """NO_OPINION, CALM, ALARM or UNSURE of each row, by tail, level and calibration scores."""
+    verdict = (tail < alpha).astype(np.int8)
+    verdict[np.isnan(tail + alpha)] = said.NO_OPINION
+    if chain.abstention is not None and size is not None:
+        verdict[chain.abstention.unsure(tail, alpha, size)] = said.UNSURE
+    return verdict
+
+
+def sizes_of(chain: Chain, state: ChainState, key: IntArray) -> IntArray | None:
+    """How many calibration scores the keys' (N,) tails rest on, if that is of any account."""
+    if chain.abstention is None:
+        return None
+    size = getattr(chain.calibrator, "size")  # noqa: B009 - optional in the protocol
+    return np.asarray(size(state.calibrator, key))
+
+
+def _suppress(chain: Chain, state: ChainState, case: Case, names: Naming) -> None:
+    """Put into the verdicts what the rules and an accepted new normal make of alarms."""
+    verdict, key = case.verdict, case.batch.key
+    if chain.rules.on and (alarms := np.flatnonzero(verdict == said.ALARM)).size:
+        blame = case.opinion.scores.blame
+        rows = Alarming(
+            key[alarms],
+            case.batch.time[alarms],
+            case.batch.values[alarms, -1],
+            None if blame is None else blame[alarms].sum(axis=1),
+        )
+        verdict[alarms] = chain.rules.verdict(state.rules, rows, names.series, names.channels)
+    if case.relearning is not None:
+        verdict[case.relearning & (verdict > said.CALM)] = said.RELEARNING
+
+
+def _tell(
+    chain: Chain, state: ChainState, case: Case, names: Naming
+) -> Iterator[tuple[int, Incident]]:
+    """The revisions that rows make, each with its row; other verdicts leave an incident alone."""
+    key, verdict = case.batch.key, case.verdict
+    firing = state.episodes.phase[key, ANOMALY] != CALM
+    for row in np.flatnonzero(firing | (verdict == said.ALARM)).tolist():
+        which, when = int(key[row]), int(case.batch.time[row])
+        made: Iterator[Incident] = iter(())
+        if verdict[row] == said.ALARM:
+            why = _evidence(chain, state, case, row)
+            made = chain.episodes.alarm(state.episodes, (which, ANOMALY), when, why, names)
+        elif verdict[row] in said.QUIET:
+            made = chain.episodes.calm(state.episodes, (which, ANOMALY), when, names)
+        for incident in made:
+            yield row, incident
+            if incident.state == "open":
+                _opened(chain, state, incident, (which, when))
+
+
+def _opened(chain: Chain, state: ChainState, incident: Incident, at: tuple[int, int]) -> None:
+    """An incident has opened, or opened again; `at` is its key and the time."""
+    if incident.revision == 1:
+        chain.threshold.opened(state.threshold, *at)
+    if len(state.waiting):
+        state.waiting = state.waiting.take(state.waiting.key != at[0])
+
+
+def _evidence(chain: Chain, state: ChainState, case: Case, row: int) -> Evidence:
+    """Why a row alarms."""
+    key, time = case.batch.key[row : row + 1], case.batch.time[row : row + 1]
+    score, tail = float(case.opinion.scores.value[row]), float(case.opinion.tail[row])
+    peak = chain.episodes.is_peak(state.episodes, int(key[0]), int(time[0]), tail, score)
+    return Evidence(
+        score=score,
+        tail=tail,
+        alpha=float(case.alpha[row]),
+        blame=case.opinion.blame_of(row),
+        reach=reach(chain.calibrator, state.calibrator, (key, time), score) if peak else 0.0,
+    )
+
+
+def _admit(
+    chain: Chain, state: ChainState, case: Case, names: Naming
+) -> tuple[BoolArray, BoolArray]:
+    """Which rows may be learned, and at which a person is asked."""
+    key, time = case.batch.key, case.batch.time
+    suspect = case.opinion.tail < case.alpha
+    if chain.rules.on or case.relearning is not None:
+        suspect &= ~np.isin(case.verdict, said.EXCUSED)
+    firing = suspect | (state.episodes.phase[key, ANOMALY] != CALM)
+    learnable, asks = chain.gate.admit(state.gate, key, time, firing)
+    if case.relearning is not None:
+        learnable |= case.relearning
+    frozen = chain.rules.frozen(names.series, key, time) if chain.rules.on else None
+    if frozen is not None:
+        learnable &= ~frozen
+    if case.relearning is not None:
+        scored = ~np.isnan(case.opinion.scores.value)
+        state.gate.relearn[key[case.relearning & learnable & scored]] -= 1
+    return learnable, asks
 
 
 def score_rows(chain: Chain, state: ChainState, batch: Batch) -> tuple[Scores, BoolArray]:
@@ -142,8 +240,37 @@ def learn_rows(chain: Chain, state: ChainState, batch: Batch) -> None:
 def learn_tick(chain: Chain, state: ChainState, batch: Batch, score: FloatArray) -> None:
     """Learn rows of a tick that may be learned, in key order."""
     order = np.argsort(batch.key, kind="stable")
-    learn_rows(chain, state, batch.take(order))
-    chain.calibrator.learn(state.calibrator, batch.key[order], score[order])
+    ordered = batch.take(order)
+    learn_rows(chain, state, ordered)
+    learn_verdicts(chain, state, ordered, score[order])
+
+
+def learn_verdicts(chain: Chain, state: ChainState, batch: Batch, score: FloatArray) -> None:
+    """Let the stages behind the scorer learn rows of a tick."""
+    chain.calibrator.learn(state.calibrator, batch.key, batch.time, score)
+    chain.rules.learn(state.rules, batch.key, batch.values[:, -1])
+
+
+def close_tick(chain: Chain, state: ChainState, rows: Held) -> None:
+    """A tick is over: learn what may be learned, and show all of it to a threshold that looks."""
+    learn, score = rows.learnable, rows.score[rows.learnable]
+    batch = Batch(rows.key[learn], rows.time[learn], rows.values[learn])
+    if chain.gate.learn == "quarantine":
+        fresh = Waiting(batch.key, batch.time, batch.values, score)
+        state.waiting, free = chain.gate.detain(state.waiting, fresh)
+        let_out(chain, state, free)
+    else:
+        learn_tick(chain, state, batch, score)
+    observe = getattr(chain.threshold, "observe", None)
+    if observe is not None:
+        order = np.argsort(rows.key, kind="stable")
+        observe(state.threshold, rows.key[order], rows.time[order], rows.tail[order])
+
+
+def let_out(chain: Chain, state: ChainState, rows: Waiting) -> None:
+    """Learn rows that have waited, tick after tick."""
+    for tick in rows.ticks():
+        learn_tick(chain, state, Batch(tick.key, tick.time, tick.values), tick.score)
 
 
 def count_ticks(chain: Chain, state: ChainState, ticks: int) -> None:

@@ -1,6 +1,7 @@
 """A partition's state in parts: what its keys share, and blocks of keys' rows."""
 
 import json
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ BLOCK = 256  # keys to a block
 
 _NAMES = "keys.names"
 _COUNT = "keys.count"  # with what is shared, so that a lost block of keys is missed
-_MOVABLE = "threshold."  # starts afresh when another kind of threshold is set
+_MOVABLE = ("threshold.", "selftest.")  # each starts afresh when another kind of it is set
 _SET = ("health.low", "health.high", "health.stale_after")  # by this run's limits, not the saved
 
 
@@ -62,15 +63,24 @@ def restore(
     state.keys = KeyTable(names)
     make_room(chain, state, len(names))
     fresh = flatten(state)
-    if {path for path in saved if path.startswith(_MOVABLE)} != {
-        path for path in fresh if path.startswith(_MOVABLE)
-    }:
-        saved = {path: value for path, value in saved.items() if not path.startswith(_MOVABLE)}
-        saved |= {path: value for path, value in fresh.items() if path.startswith(_MOVABLE)}
+    keyed = keyed_fields(state)
+    for stage in _MOVABLE:
+        if not _alike(saved, fresh, stage, keyed):
+            saved = {path: value for path, value in saved.items() if not path.startswith(stage)}
+            saved |= {path: value for path, value in fresh.items() if path.startswith(stage)}
     saved |= {path: fresh[path] for path in _SET}
-    for path in keyed_fields(state):
+    for path in keyed:
         saved[path] = _pad(fresh[path], saved.get(path), len(names), f"{where}: {path}")
     return fill(state, saved, where)
+
+
+def _alike(saved: Plain, fresh: Plain, stage: str, keyed: Container[str]) -> bool:
+    """Whether a stage has the same fields in both, and its keys rows of the same shape."""
+    paths = {path for path in fresh if path.startswith(stage)}
+    if paths != {path for path in saved if path.startswith(stage)}:
+        return False
+    rows = [path for path in paths if path in keyed]
+    return all(np.shape(saved[path])[1:] == np.shape(fresh[path])[1:] for path in rows)
 
 
 def _names(block: Plain, where: str) -> list[str]:

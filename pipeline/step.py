@@ -5,12 +5,13 @@ Pure but for changing the state in place: no clock, no files, no threads.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
 
-from tocsin.pipeline.bulk import judge_ticks, open_block
+from tocsin.pipeline import gate
+from tocsin.pipeline.bulk import held_rows, judge_ticks, open_block
 from tocsin.pipeline.chain import (
     Chain,
     ChainState,
@@ -21,20 +22,36 @@ from tocsin.pipeline.chain import (
     make_room,
     naming,
 )
-from tocsin.pipeline.events import BLIND, CALM, FAILED, OUT_OF_RANGE, STALE, STUCK, Naming
+from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.events import (
+    ANOMALY,
+    BLIND,
+    CALM,
+    FAILED,
+    NO_CHANNEL,
+    OUT_OF_RANGE,
+    STALE,
+    STUCK,
+    UNSEEING,
+    Naming,
+)
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.judge import (
     Flags,
     Judged,
+    close_tick,
     count_ticks,
     health_incidents,
     judge_tick,
-    learn_tick,
+    let_out,
     silences,
 )
+from tocsin.pipeline.keyed import forget
 from tocsin.pipeline.order import NEVER, Ordered, tick_starts
-from tocsin.pipeline.types import NO_KEYS, Batch, FloatArray, IntArray
+from tocsin.pipeline.selftest.rounds import next_cut, observe
+from tocsin.pipeline.selftest.settings import SelfTestState
+from tocsin.pipeline.types import NO_KEYS, Batch, BoolArray, FloatArray, IntArray
 
 Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
 
@@ -76,14 +93,14 @@ def step(
     refused: list[tuple[int, Refused]] = []
     kept = np.arange(len(key))
     if (key < 0).any():
-        refused = [(int(row), "too_many_series") for row in np.flatnonzero(key < 0)]
+        refused.extend((int(row), "too_many_series") for row in np.flatnonzero(key < 0))
         kept = np.flatnonzero(key >= 0)
     ordered = chain.order.admit(state.order, key[kept], time[kept], values[kept])
-    refused += [(int(kept[row]), why) for row, why in ordered.refused]
+    refused.extend((int(kept[row]), why) for row, why in ordered.refused)
     rows = ordered.key, ordered.time, ordered.values
     if chain.grid is not None and not isinstance(state.grid, NoState):
         rows = chain.grid.advance(state.grid, *rows)
-    held = state.held.key  # learned where this step closes their tick
+    held = _unlearned(chain, state)
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
     touched = _touched(state, (held, key[kept], ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, sorted(refused), touched)
@@ -97,7 +114,7 @@ def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
         last = chain.grid.drain(state.grid, len(state.keys))
         key, time = np.concatenate((key, last[0])), np.concatenate((time, last[1]))
         values = np.concatenate((values, last[2]))
-    held = state.held.key
+    held = _unlearned(chain, state)
     verdicts, incidents = _judge(chain, state, (key, time, values), fast=fast)
     _close_open_tick(chain, state)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
@@ -114,13 +131,36 @@ def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Out
     waiting = len(state.order.wait_key) > 0
     if waiting and now - state.order.clock < chain.order.lateness_ns:
         return Outcome(join_verdicts([]), [], [], NO_KEYS)
-    held = state.held.key
+    held = _unlearned(chain, state)
     ordered = chain.order.drain(state.order)
     rows = _on_grid(chain, state, ordered)
     verdicts, incidents = _judge(chain, state, rows, fast=fast)
     incidents += _sweep(chain, state, now, naming(chain, state), idle=True)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, [], touched)
+
+
+def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
+    """A person says that what a firing series shows is the new normal; called between steps.
+
+    What scorer, calibrator and rules know of the series is forgotten, its anomaly is resolved and
+    does not reopen, and its next rows are learned whatever they show (`Gate.relearn_rows`). Its
+    budget, windows, health and all other series stay as they are, and so does what a scorer shares
+    among the series. Nothing happens to a series that has no anomaly pending or open.
+    """
+    key = state.keys.names.index(series) if series in state.keys.names else -1
+    if key < 0:
+        raise StateError(f"no series is called {series!r}")
+    none = join_verdicts([])
+    if state.episodes.phase[key, ANOMALY] == CALM:
+        return Outcome(none, [], [], NO_KEYS)
+    incidents = list(chain.episodes.accept(state.episodes, key, naming(chain, state)))
+    touched = np.array([key])
+    for stage in (state.scorer, state.calibrator, state.rules):
+        forget(stage, touched)
+    gate.accept(state.gate, key, chain.gate.relearn_rows)
+    state.waiting = state.waiting.take(state.waiting.key != key)
+    return Outcome(none, incidents, [], touched)
 
 
 def _on_grid(
@@ -140,12 +180,24 @@ def _judge(
     size = max(_FEWEST_ROWS, _NUMBERS // (chain.window.length * math.prod(chain.spec.item)))
     verdicts: list[Verdicts] = []
     incidents: list[Incident] = []
-    for first in range(0, len(key), size):
-        part = slice(first, first + size)
-        found = _judge_part(chain, state, (key[part], time[part], values[part]), fast=fast)
+    first = 0
+    while first < len(key):
+        last = min(first + size, first + _until_test(chain, state, time[first:]))
+        part = key[first:last], time[first:last], values[first:last]
+        found = _judge_part(chain, state, part, fast=fast)
         verdicts.append(found[0])
         incidents += found[1]
+        if chain.selftest is not None and isinstance(state.selftest, SelfTestState):
+            observe(chain.selftest, chain, state, state.selftest, part)
+        first = last
     return join_verdicts(verdicts), incidents
+
+
+def _until_test(chain: Chain, state: ChainState, time: IntArray) -> int:
+    """How many of the rows may be judged before the self-test has to look at them."""
+    if chain.selftest is None or not isinstance(state.selftest, SelfTestState):
+        return len(time)
+    return next_cut(chain.selftest, state.selftest, time)
 
 
 def _judge_part(
@@ -193,7 +245,7 @@ def _judge_part(
     flags = {
         STUCK: Flags(seen.stuck, seen.stuck_channel),
         OUT_OF_RANGE: Flags(seen.out_of_range, seen.outside_channel),
-        BLIND: Flags(blind),
+        BLIND: _blind(state, key, blind),
         FAILED: Flags(failed),
     }
     happened += health_incidents(chain, state, key, time, flags, names)
@@ -205,31 +257,46 @@ def _judge_part(
     return verdicts, incidents
 
 
+def _blind(state: ChainState, key: IntArray, silent: BoolArray) -> Flags:
+    """Rows of series that the detector gives no score, or whose planted faults it does not see."""
+    if not isinstance(state.selftest, SelfTestState) or not len(state.selftest.blind):
+        return Flags(silent)
+    unseeing = np.isin(key, state.selftest.blind)
+    return Flags(silent | unseeing, np.where(unseeing & ~silent, UNSEEING, NO_CHANNEL))
+
+
 def _join_open_tick(
     chain: Chain, state: ChainState, batch: Batch, seen: Seen, names: Naming
 ) -> Judged:
     """Judge rows of the open tick and hold them until it closes."""
     judged = judge_tick(chain, state, batch, seen, names)
-    held = state.held
+    held, fresh = state.held, held_rows(batch, judged)
     state.held = Held(
-        np.concatenate((held.key, batch.key)),
-        np.concatenate((held.time, batch.time)),
-        np.concatenate((held.values, batch.values)),
-        np.concatenate((held.score, judged.verdicts.score)),
-        np.concatenate((held.learnable, judged.learnable)),
+        *(
+            np.concatenate((getattr(held, column.name), getattr(fresh, column.name)))
+            for column in fields(Held)
+        )
     )
     return judged
 
 
 def _close_open_tick(chain: Chain, state: ChainState) -> None:
+    if len(state.waiting) and chain.gate.learn != "quarantine":
+        let_out(chain, state, state.waiting)  # that the gate was set to another rule is no fault
+        state.waiting = state.waiting.take(NO_KEYS)
     held = state.held
     if not len(held.key):
         return
-    learn = held.learnable
-    batch = Batch(held.key[learn], held.time[learn], held.values[learn])
-    learn_tick(chain, state, batch, held.score[learn])
-    state.held = Held(held.key[:0], held.time[:0], held.values[:0], held.score[:0], learn[:0])
+    close_tick(chain, state, held)
+    state.held = Held(*(getattr(held, column.name)[:0] for column in fields(Held)))
     count_ticks(chain, state, 1)
+
+
+def _unlearned(chain: Chain, state: ChainState) -> IntArray:
+    """Keys of rows that are judged already, and learned where a step closes a tick."""
+    if chain.gate.learn == "quarantine":
+        return state.held.key
+    return np.concatenate((state.held.key, state.waiting.key))
 
 
 def _heard_again(

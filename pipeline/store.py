@@ -19,6 +19,7 @@ from tocsin.pipeline.chain import Chain, ChainState
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.incidents import DeadLetter, Incident
 from tocsin.pipeline.labels import Label, label_of
+from tocsin.pipeline.rules.silence import Silence
 from tocsin.pipeline.snapshot import block_of, blocks_touched, header, restore, shared_part
 from tocsin.pipeline.types import IntArray
 
@@ -46,6 +47,7 @@ CREATE TABLE dead_letters (
 CREATE TABLE labels (
   id TEXT PRIMARY KEY, said_at INTEGER NOT NULL, body TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE silences (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE INDEX unsent ON dead_letters (sent) WHERE sent = 0;
 """
 
@@ -240,6 +242,25 @@ class Store:
             rows = self._db.execute("SELECT body FROM labels")
             found = (label_of(json.loads(body)) for (body,) in rows)
             return sorted(found, key=lambda label: (label.start, label.series, label.id))
+
+    def add_silence(self, silence: Silence) -> int:
+        """Keep a silence; gives its number."""
+        with self._transaction():
+            body = json.dumps(asdict(silence))
+            added = self._db.execute("INSERT INTO silences (body) VALUES (?)", (body,))
+            return int(added.lastrowid or 0)
+
+    def end_silence(self, number: int) -> bool:
+        """Forget a silence; False where there is none of that number."""
+        with self._transaction():
+            gone = self._db.execute("DELETE FROM silences WHERE number = ?", (number,))
+            return gone.rowcount > 0
+
+    def silences(self) -> dict[int, Silence]:
+        """Every silence by its number."""
+        with self._read():
+            rows = self._db.execute("SELECT number, body FROM silences ORDER BY number")
+            return {number: Silence(**json.loads(body)) for number, body in rows}
 
     def parts(self) -> dict[str, int | None]:
         """The saved position of every partition."""

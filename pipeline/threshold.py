@@ -34,6 +34,17 @@ class Threshold(Protocol[T]):
         ...
 
 
+class Observing(Threshold[T], Protocol[T]):
+    """A threshold that looks at every row, and so is judged tick by tick, not in bulk."""
+
+    def observe(self, state: T, key: IntArray, time: IntArray, tail: FloatArray) -> None:
+        """Take in a tick's judged rows (B,), in key order, after their alarms were decided.
+
+        A tail of NaN is no opinion. No key stands twice.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class FixedTailState:
     """Nothing: a fixed level does not move."""

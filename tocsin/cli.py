@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tocsin import __version__
+from tocsin.cli_state import ConfigPath, Json, state_app
 from tocsin.pipeline.errors import ConfigError, TocsinError
 
 DONE, FAILED, BAD_CONFIG = 0, 1, 78  # and 2 for wrong usage
@@ -20,11 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-state_app = typer.Typer(
-    help="Look at and change what a stopped pipeline knows.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(state_app, name="state")
@@ -44,8 +40,6 @@ class Listed(StrEnum):
     connectors = "connectors"
 
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration (YAML).")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Detector = Annotated[str, typer.Option(help="A name of `tocsin list detectors`, or auto.")]
 Budget = Annotated[
     str | None, typer.Option(help="False alarms put up with, such as 2/week; a series each.")
@@ -243,6 +237,30 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
 
 
 @app.command()
+def silence(  # noqa: PLR0913, PLR0917 - the options of a command
+    config: ConfigPath,
+    series: Annotated[str, typer.Option(help="Shell pattern of the series that are meant.")] = "*",
+    start: Annotated[str, typer.Option("--from", help="Its first time.")] = "",
+    end: Annotated[str, typer.Option("--until", help="The time after its last.")] = "",
+    lasting: Annotated[str, typer.Option("--for", help="How long, instead of --until.")] = "",
+    keep: Annotated[bool, typer.Option("--keep-learning", help="Learn its rows.")] = False,  # noqa: FBT002 - an option
+    over: Annotated[int, typer.Option("--end", help="Forget the silence of this number.")] = 0,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Keep alarms of some series from opening incidents for a while; list the silences."""
+    from tocsin.commands import silencing  # noqa: PLC0415 - keeps --help light
+
+    with _asked():
+        if over:
+            silencing.end(config, over)
+        elif start:
+            wanted = silencing.Wanted(series, start, end, lasting, keep_learning=keep)
+            silencing.add(config, wanted)
+        else:
+            silencing.show(config, as_json=as_json)
+
+
+@app.command()
 def explain(
     config: ConfigPath,
     incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or its begin.")],
@@ -322,55 +340,3 @@ def train_zero_shot(
     from tocsin.commands import training  # noqa: PLC0415 - keeps --help light
 
     training.train_zero_shot(out, steps, seed, ahead=ahead)
-
-
-@state_app.command(name="ls")
-def state_ls(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
-    """Show the partitions, open incidents and what waits to be delivered."""
-    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
-
-    states.show(config, as_json=as_json)
-
-
-@state_app.command(name="export")
-def state_export(
-    config: ConfigPath, file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")]
-) -> None:
-    """Copy the state into one file."""
-    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
-
-    states.export(config, file)
-
-
-@state_app.command(name="import")
-def state_import(
-    config: ConfigPath,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `export` made.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace state that is there.")] = False,  # noqa: FBT002 - an option
-) -> None:
-    """Take exported state over, if it fits the configuration."""
-    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
-
-    states.take_over(config, file, force=force)
-
-
-@state_app.command(name="reset")
-def state_reset(
-    config: ConfigPath,
-    part: Annotated[str | None, typer.Option(help="One partition; all unless given.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - an option
-) -> None:
-    """Forget what was learned and where reading stood; incidents stay."""
-    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
-
-    states.reset(config, part, sure=yes)
-
-
-@state_app.command(name="accept")
-def state_accept(
-    config: ConfigPath, series: Annotated[str, typer.Argument(metavar="SERIES", help="Its name.")]
-) -> None:
-    """Say that what a firing series shows is the new normal, to be learned from now on."""
-    from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
-
-    states.accept_series(config, series)

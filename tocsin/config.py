@@ -37,6 +37,7 @@ from tocsin.pipeline.ports import Source
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.runner import RunOptions
+from tocsin.pipeline.selftest.settings import SelfTest
 from tocsin.pipeline.threshold import AlertBudget, Threshold
 from tocsin.pipeline.types import Scorer, Spec, frames_of
 from tocsin.pipeline.window import Window
@@ -63,6 +64,7 @@ class Stages:
     max_series: int = 1_000_000
     rules: Rules = field(default_factory=Rules)
     abstention: Abstention | None = None
+    selftest: SelfTest | None = None
 
     def chain(self, spec: Spec) -> Chain:
         """The chain for rows of a shape; a ConfigError where the detector cannot take them.
@@ -84,6 +86,7 @@ class Stages:
             max_series=self.max_series,
             rules=self.rules,
             abstention=self.abstention,
+            selftest=self.selftest,
         )
 
 
@@ -214,6 +217,7 @@ _SECTIONS = {
     "series": "health",
     "learning": "gate",
     "rules": "rules",
+    "selftest": "selftest",
     "events": "episodes",
 }
 
@@ -290,7 +294,10 @@ def _stages(
         "rules": _stage(Rules, given.get("rules"), "rules", wrong),
         "episodes": _stage(Episodes, given.get("events"), "events", wrong),
         "abstention": None,
+        "selftest": None,
     }
+    if given.get("selftest") is not None:
+        stages["selftest"] = _stage(SelfTest, given["selftest"], "selftest", wrong)
     if scoring.abstain is not None:
         stages["abstention"] = _stage(Abstention, scoring.abstain, "scoring.abstain", wrong)
     if stages["health"] is not None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from oracles.pipeline_runs import SECOND
 from oracles.pipeline_scorers import Crowd, Spread
+from oracles.pipeline_thresholds import Watching
 
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain
@@ -12,6 +13,11 @@ from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.order import Order
+from tocsin.pipeline.rules.abstention import Abstention
+from tocsin.pipeline.rules.calendar import Calendar
+from tocsin.pipeline.rules.silence import Silence
+from tocsin.pipeline.rules.size import Size
+from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.types import Spec
 from tocsin.pipeline.window import Window
@@ -36,4 +42,31 @@ CHAINS = {
         gate=Gate(at_most_ns=5 * SECOND, then="learn"),
     ),
     "shared": replace(PLAIN, scorer=Crowd(), threshold=FixedTail(0.03)),
+    "rules": replace(
+        PLAIN,
+        threshold=FixedTail(0.03),
+        rules=Rules(
+            sizes=(Size(direction="up", least=2.0), Size(series="s1", channel="c0", high=4.0)),
+            calendars=(Calendar(("thu 00:00-00:02", "thu 00:03-24:00"), series="s[02]"),),
+            silences=(Silence(100 * SECOND, 110 * SECOND, "s0"),),
+            memory=50,
+        ),
+        episodes=replace(PLAIN.episodes, close_factor=2.0),
+    ),
+    "doubts": replace(
+        PLAIN,
+        threshold=FixedTail(0.03),
+        gate=Gate(learn="always"),
+        abstention=Abstention(0.7),
+        rules=Rules(
+            sizes=(Size(least_share=0.1),),
+            calendars=(Calendar(("thu 00:00-00:02",), series="s1", learn="freeze"),),
+            silences=(Silence(100 * SECOND, 130 * SECOND, learn="keep"),),
+        ),
+    ),
+    "watched": replace(
+        PLAIN,
+        threshold=Watching(0.03),
+        gate=Gate(learn="quarantine", quarantine_ns=4 * SECOND, quarantine_rows=3),
+    ),
 }

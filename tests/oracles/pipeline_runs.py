@@ -30,6 +30,10 @@ class Stream:
         """Some of the rows."""
         return Stream(self.series[first:last], self.time[first:last], self.values[first:last])
 
+    def columns(self, first: int, last: int) -> tuple[list[str], IntArray, FloatArray]:
+        """Some of the rows, as `step` takes them."""
+        return self.series[first:last], self.time[first:last], self.values[first:last]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -114,7 +118,7 @@ def expect_same(one: Run, other: Run) -> None:
 
     Incidents of different series may come in another order; those of one id may not.
     """
-    for column in ("key", "time", "score", "tail", "alpha", "alarm"):
+    for column in ("key", "time", "score", "tail", "alpha", "alarm", "verdict"):
         np.testing.assert_array_equal(
             getattr(other.verdicts, column), getattr(one.verdicts, column), err_msg=column
         )

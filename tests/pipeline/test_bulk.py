@@ -12,8 +12,9 @@ from tocsin.pipeline import bulk, judge
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, start
 from tocsin.pipeline.events import Episodes
-from tocsin.pipeline.gate import Gate, accept
-from tocsin.pipeline.state import same
+from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.rules.verdicts import RELEARNING
+from tocsin.pipeline.step import accept, step
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.types import Batch, Scores, Spec, Traits
 
@@ -56,18 +57,20 @@ def test_fast_is_slow(gate: Gate, threshold: Any, seed: int) -> None:
     expect_same(slow, play(chain, stream))
 
 
-def test_accepting_a_calm_series_is_forgotten_on_both_paths() -> None:
-    chain, whole = chain_of(Gate(), FixedTail(1e-4)), troubled(0, disorder=False).part(0, 150)
-    kept = [row for row in range(150) if row < 130 or whole.series[row] != "s0"]
-    stream = Stream([whole.series[row] for row in kept], whole.time[kept], whole.values[kept])
-    states = []
+@pytest.mark.parametrize("gate", GATES, ids=["always", "freeze", "then learn", "then ask"])
+def test_what_follows_an_acceptance_is_the_same_on_both_paths(gate: Gate) -> None:
+    chain, stream = chain_of(gate, FixedTail(0.03)), troubled(1, disorder=False)
+    growth = np.minimum(np.arange(len(stream) - 480) // 3, 7)
+    stream.values[480:] += 20.0 * 4.0 ** growth[:, None]  # so that even what is learned alarms
+    stream.values[stream.time == 250 * SECOND] *= 3.0
+    runs = []
     for fast in (True, False):
-        states.append(start(chain))
-        resume(chain, states[-1], stream.part(0, 100))
-        accept(states[-1].gate, 0)
-        resume(chain, states[-1], stream.part(100, len(kept)), fast=fast)
-    assert not states[0].gate.accepted.any()
-    assert same(*states)
+        state = start(chain)
+        step(chain, state, *stream.columns(0, 500))
+        assert [each.state for each in accept(chain, state, "s0").incidents] == ["resolved"]
+        runs.append(resume(chain, state, stream.part(500, len(stream)), fast=fast))
+    assert (runs[0].verdicts.verdict == RELEARNING).any()
+    expect_same(*runs)
 
 
 @dataclass

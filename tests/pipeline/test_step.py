@@ -28,11 +28,11 @@ from oracles.pipeline_scorers import (
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import start
 from tocsin.pipeline.events import Episodes
-from tocsin.pipeline.gate import Gate, accept
+from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.state import same
-from tocsin.pipeline.step import close, idle, step
+from tocsin.pipeline.step import accept, close, idle, step
 from tocsin.pipeline.threshold import FixedTail
 
 
@@ -137,11 +137,12 @@ def test_a_person_is_asked_about_a_lasting_fault() -> None:
 def test_an_accepted_level_is_learned_and_the_incident_ends() -> None:
     stream, state = lasting_fault(), start(FAULTY)
     resume(FAULTY, state, stream.part(0, 400))
-    accept(state.gate, 0)
+    told = accept(FAULTY, state, "s0").incidents
     run = resume(FAULTY, state, stream.part(400, 600))
-    fault = [each for each in run.of("anomaly") if each.started_at == 300 * SECOND]
-    assert fault[-1].state == "resolved"
-    assert not run.verdicts.alarm[-20:].any()
+    assert [(each.state, each.started_at) for each in told] == [("resolved", 300 * SECOND)]
+    assert told[0].reason.endswith("accepted as the new normal")
+    assert not run.verdicts.alarm.any()
+    assert not run.of("anomaly")
 
 
 def test_with_a_gate_that_always_learns_a_level_becomes_normal_by_itself() -> None:

@@ -118,3 +118,26 @@ def test_an_incident_is_explained_from_its_first_alarm_to_its_end(ran: Path) -> 
 def test_an_unknown_incident_is_told(ran: Path) -> None:
     done = CliRunner().invoke(app, ["explain", str(ran), "zzz"])
     assert "no incident is called 'zzz'" in str(done.exception)
+
+
+def test_a_silence_is_kept_listed_and_ended(ran: Path) -> None:
+    told = say("silence", str(ran), "--series", "rows", "--from", "2023-11-14", "--for", "1d")
+    assert "silence 1: rows from" in told
+    (kept,) = json.loads(say("silence", str(ran), "--json"))
+    assert (kept["number"], kept["until"]) == (1, "2023-11-15T00:00:00Z")
+    say("silence", str(ran), "--end", "1")
+    assert "No silences" in say("silence", str(ran))
+
+
+def test_a_silenced_series_opens_nothing_in_the_next_run(tmp_path: Path) -> None:
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    rows_of(tmp_path, lasting=6)
+    rows = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "rows.csv").write_text("".join(rows[:2]), encoding="utf-8")
+    say("run", str(config))
+    say("silence", str(config), "--from", "2023-11-14", "--for", "30d")
+    (tmp_path / "rows.csv").write_text("".join(rows), encoding="utf-8")
+    say("run", str(config))
+    with Store(tmp_path / "state" / "tocsin.db") as store:
+        assert [each for each in store.incidents() if each.kind == "anomaly"] == []

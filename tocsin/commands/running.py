@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.commands.screen import stderr
-from tocsin.config import Config, load
+from tocsin.config import Config, Stages, load
 from tocsin.connectors.host import HostSource
 from tocsin.connectors.sinks import TextSink
 from tocsin.evaluation.wording import number, plural
@@ -32,9 +32,9 @@ def run_config(path: Path) -> int:
     """Run a configuration; gives the exit code: 1 where incidents stay undelivered for good."""
     config = load(path)
     _log_to_stderr()
-    chain = config.stages.chain(config.source.spec())
-    _tell_start(config, chain)
     with stopped_by_signals() as stop, open_store(config.store) as store:
+        chain = with_silences(config.stages, store).chain(config.source.spec())
+        _tell_start(config, chain)
         summary = run(chain, config.source, store, _delivery(config), config.options, stop=stop)
     _close(config)
     tell_end(summary)
@@ -78,6 +78,14 @@ def watch_host(every: str, detector: str, budget: str, seconds: float | None) ->
             status.stop()
     tell_end(summary)
     return 0
+
+
+def with_silences(stages: Stages, store: Store) -> Stages:
+    """The stages with the silences that the store keeps, besides those of the configuration."""
+    kept = tuple(store.silences().values())
+    if not kept:
+        return stages
+    return replace(stages, rules=replace(stages.rules, silences=stages.rules.silences + kept))
 
 
 def open_store(path: Path | None) -> Store:

@@ -21,6 +21,7 @@ from tocsin.pipeline.health import Health
 from tocsin.pipeline.incidents import Kind
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.stage import Rules
+from tocsin.pipeline.selftest.settings import SelfTest
 from tocsin.pipeline.window import Window
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")]
@@ -164,6 +165,7 @@ class Document(Section):
     rules: model_of(Rules) | None = None  # type: ignore[valid-type] # as above
     events: model_of(Episodes) | None = None  # type: ignore[valid-type] # as above
     health: model_of(Health, leave_out=["limits"]) | None = None  # type: ignore[valid-type] # as above
+    selftest: model_of(SelfTest) | None = None  # type: ignore[valid-type] # as above
     learning: model_of(Gate, leave_out=["learn"]) | None = None  # type: ignore[valid-type] # as above
     max_series: Annotated[int, Field(ge=1)] = 1_000_000
     sinks: Annotated[dict[Name, Part], Field(default_factory=dict)]

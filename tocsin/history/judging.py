@@ -102,10 +102,10 @@ def judge(
     columns = _aligned(ordered, np.array(refused, dtype=np.int64), parts, state)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    score, tail, alpha = (column[back] for column in columns)
+    score, tail, alpha, alarm = (column[back] for column in columns)
     out = np.zeros(len(rows), dtype=bool)
     out[order[refused]] = True
-    return Judged(score, tail, alpha, tail < alpha, tuple(incidents.values()), out)
+    return Judged(score, tail, alpha, alarm == 1.0, tuple(incidents.values()), out)
 
 
 def panels(
@@ -162,11 +162,11 @@ def _go_on(stages: Stages, spec: Spec, trained: Trained) -> ChainState:
 
 def _aligned(
     rows: Rows, refused: IntArray, parts: Sequence[Verdicts], state: ChainState
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Score, tail and alarm level of each row; rows stand in time order."""
+) -> list[FloatArray]:
+    """Score, tail, alarm level and alarm (1) of each row; rows stand in time order."""
     verdicts = join_verdicts(list(parts))
     taken = np.delete(np.arange(len(rows)), refused)
-    columns = (verdicts.score, verdicts.tail, verdicts.alpha)
+    columns = (verdicts.score, verdicts.tail, verdicts.alpha, verdicts.alarm)
     if isinstance(state.grid, NoState):
         # Rows that need not wait leave in the order they came.
         place = np.full(len(rows), -1)
@@ -179,7 +179,7 @@ def _aligned(
         filled = np.full(len(rows), np.nan)
         filled[known] = column[place[known]]
         made.append(filled)
-    return made[0], made[1], made[2]
+    return made
 
 
 def _last_before(rows: Rows, taken: IntArray, verdicts: Verdicts, names: Sequence[str]) -> IntArray:
