@@ -145,8 +145,9 @@ def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
 
     What scorer, calibrator and rules know of the series is forgotten, its anomaly is resolved and
     does not reopen, and its next rows are learned whatever they show (`Gate.relearn_rows`). Its
-    budget, windows, health and all other series stay as they are, and so does what a scorer shares
-    among the series. Nothing happens to a series that has no anomaly pending or open.
+    budget, windows, health but for its count of scores, and all other series stay as they are, and
+    so does what a scorer shares among the series. Nothing happens to a series that has no anomaly
+    pending or open.
     """
     key = state.keys.names.index(series) if series in state.keys.names else -1
     if key < 0:
@@ -159,6 +160,7 @@ def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
     for stage in (state.scorer, state.calibrator, state.rules):
         forget(stage, touched)
     gate.accept(state.gate, key, chain.gate.relearn_rows)
+    state.health.scored[key] = state.health.unscored[key] = 0  # its warm-up is no blindness
     state.waiting = state.waiting.take(state.waiting.key != key)
     return Outcome(none, incidents, [], touched)
 

@@ -1,6 +1,7 @@
 """A fault of three days stays open while learning is frozen, and ends when a person accepts it."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from oracles.pipeline_runs import expect_same, resume
 from oracles.pipeline_three_days import (
     ACCEPTED,
     BEGINS,
+    DAY_ROWS,
     ENDS,
     FROZEN,
     LEARNED,
@@ -17,6 +19,7 @@ from oracles.pipeline_three_days import (
     three_days,
 )
 
+from tocsin.detectors.classical.ewma import Ewma
 from tocsin.pipeline.chain import start
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.keyed import keyed_fields, read_field
@@ -91,14 +94,16 @@ def test_an_acceptance_resets_what_must_be_reset_and_nothing_else() -> None:
         np.testing.assert_array_equal(new[1], old[1], err_msg=path)
         if not np.array_equal(new[0], old[0], equal_nan=new.dtype.kind == "f"):
             differ.add(path)
-    assert {path.split(".")[0] for path in differ} == {"scorer", "calibrator", "gate", "episodes"}
+    health = {path for path in differ if path.startswith("health.")}
+    stages = {path.split(".")[0] for path in differ - health}
+    assert stages == {"scorer", "calibrator", "gate", "episodes"}
+    assert health == {"health.scored"}
     for path in keyed_fields(state.scorer) | keyed_fields(state.calibrator):
         stage = state.scorer if path in keyed_fields(state.scorer) else state.calibrator
         young = fresh.scorer if path in keyed_fields(state.scorer) else fresh.calibrator
         np.testing.assert_array_equal(read_field(stage, path)[0], read_field(young, path)[7])
     assert state.ticks == before.ticks
     assert same(state.threshold, before.threshold)
-    assert same(state.health, before.health)
 
 
 def test_a_series_without_an_anomaly_is_left_as_it_is() -> None:
@@ -113,3 +118,10 @@ def test_a_series_without_an_anomaly_is_left_as_it_is() -> None:
 def test_a_series_that_is_not_known_is_told() -> None:
     with pytest.raises(StateError, match="no series is called 'fan'"):
         accept(FROZEN, start(FROZEN), "fan")
+
+
+def test_the_second_warm_up_is_no_blindness() -> None:
+    slow = replace(FROZEN, scorer=Ewma(half_life=2 * DAY_ROWS))
+    assert slow.scorer.warmup > slow.health.blind_rows
+    told = story(slow, ACCEPTED)
+    assert [each for each in told.run.incidents if each.kind == "blind"] == []
