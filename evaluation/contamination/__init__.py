@@ -1,0 +1,1 @@
+"""How much of a score's history is anomalous, with an interval, and what that leaves unsure."""
