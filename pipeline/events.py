@@ -295,9 +295,7 @@ class Episodes:
         blame = state.blame[at[0]]
         if at[1] != ANOMALY:
             place = int(state.channel[at])
-            return (
-                () if place < 0 else ((_place_name(place, blame.shape, channels), 1.0),)
-            )
+            return () if place < 0 else ((_place_name(place, blame.shape, channels), 1.0),)
         flat = blame.ravel()
         total = float(flat.sum())
         if not total > 0:
