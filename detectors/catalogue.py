@@ -172,13 +172,13 @@ CATALOGUE: dict[str, Entry] = {
         Entry(
             "rcd",
             f"{_HERE}.context.rcd:RelativeContext",
-            "how badly the newest row fits its context, by an encoder trained on other series",
+            "how badly a row fits its context, by an encoder trained elsewhere; of research",
             extra="deep",
         ),
         Entry(
             "themis",
             f"{_HERE}.context.themis:EmbeddingSimilarity",
-            "how unlike the embeddings of clean windows that of the newest window is",
+            "how unlike the embeddings of clean windows the newest one's is; of research",
             extra="deep",
         ),
         Entry(
@@ -240,9 +240,26 @@ CATALOGUE: dict[str, Entry] = {
             extra="deep",
         ),
         Entry(
+            "hyperbolic",
+            f"{_HERE}.reconstruction.hyperbolic:HyperbolicReconstruction",
+            "how far a window lies from its reconstruction in hyperbolic space; of research",
+            extra="deep",
+        ),
+        Entry(
+            "scale_learning",
+            f"{_HERE}.reconstruction.scale_learning:ScaleLearning",
+            "how badly a network can tell how much of a window it was shown; of research",
+            extra="deep",
+        ),
+        Entry(
             "multi_scale",
             f"{_HERE}.combined.multi_scale:MultiScale",
             "a detector on the series and on its averages over blocks",
+        ),
+        Entry(
+            "refitted",
+            f"{_HERE}.combined.refitted:Refitted",
+            "a trained detector, fitted anew on the newest clean rows while the run goes on",
         ),
         Entry(
             "per_channel",

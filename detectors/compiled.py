@@ -16,7 +16,8 @@ def compiled(function: F) -> F:
     """The function as machine code, compiled at its first call and kept on disk.
 
     Arithmetic keeps its written order and rounding (no fastmath), so a number does not depend on
-    which loop it came from; a division by zero gives inf or NaN, as in numpy. Where no folder can
+    which loop it came from; a division by zero gives inf or NaN, as in numpy. Other threads go on
+    meanwhile, so that a fit in the background does not hold rows up. Where no folder can
     be written, as in a container with a read-only root, each process compiles anew.
 
     >>> @compiled
@@ -26,6 +27,6 @@ def compiled(function: F) -> F:
     1.5
     """
     try:
-        return cast("F", numba.njit(cache=True, error_model="numpy")(function))
+        return cast("F", numba.njit(cache=True, error_model="numpy", nogil=True)(function))
     except RuntimeError:  # numba found no folder for its cache
-        return cast("F", numba.njit(error_model="numpy")(function))
+        return cast("F", numba.njit(error_model="numpy", nogil=True)(function))

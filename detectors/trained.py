@@ -6,15 +6,15 @@ it is no part of the state: it is made when it is first asked for and remembered
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from tocsin.detectors.remembered import Remembered
 from tocsin.detectors.rows import channels, need, tidied
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.groups import group
@@ -23,7 +23,7 @@ from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Tra
 
 M = TypeVar("M")
 
-_FEWEST_MODELS = 64  # that are remembered; as many as there are series, if these are more
+_FEWEST_MODELS = 64  # that are remembered; more where there are more series
 _RUN = 8  # windows long is a stretch of rows that is kept when not all can be
 _CHUNK = 4_000_000  # numbers in the windows that are looked at together
 
@@ -175,6 +175,18 @@ class Trained(ABC, Generic[M]):
             blame[:, c] = covering_mean(apart[:, c], self.frames)
         return Scores(value, np.where(np.isnan(value)[:, None], 0.0, blame))
 
+    def model_of(self, rows: FloatArray) -> M | None:
+        """The model that `fit` makes of rows (N, C), remembered; None of under two windows' rows.
+
+        `model` is the same of rows as they are kept: tidied, and thinned to `memory`.
+        """
+        if len(rows) < 2 * self.frames:
+            return None
+        windows = np.moveaxis(sliding_window_view(rows, self.frames, axis=0), -1, 1)
+        place = np.arange(len(windows))
+        state = self.fit(Spec(rows.shape[1:], self.frames), [Batch(0 * place, place, windows)])
+        return self._model_of(state, 0) if state.mark[0] else None
+
     def _run(self) -> int:
         return 1 if self.frames == 1 else _RUN * self.frames
 
@@ -220,16 +232,13 @@ class Trained(ABC, Generic[M]):
     def _model_of(self, state: TrainingState, key: int) -> M:
         # The same numbers in rows of another width are other rows.
         name = (self, state.rows.shape[2], int(state.mark[key]))
-        if name not in _MODELS:
-            _MODELS[name] = self.model(state.rows[key, : state.used[key]].copy())
-            while len(_MODELS) > max(_FEWEST_MODELS, len(state.mark)):
-                _MODELS.popitem(last=False)
-        _MODELS.move_to_end(name)
-        found: M = _MODELS[name]
+        rows = state.rows[key, : state.used[key]]
+        # Twice as many as there are series: each may have one that is made ahead of its use.
+        found: M = _MODELS.get(name, lambda: self.model(rows.copy()), 2 * len(state.mark))
         return found
 
 
-_MODELS: OrderedDict[tuple[Any, int, int], Any] = OrderedDict()
+_MODELS = Remembered(_FEWEST_MODELS)
 
 
 def training_windows(rows: FloatArray, frames: int) -> FloatArray:

@@ -14,7 +14,7 @@ from tocsin.detectors.rows import need, tidied
 from tocsin.detectors.scaling import Scale, scaled
 from tocsin.detectors.trained import Trained, training_windows
 from tocsin.detectors.windows.prepared import judged
-from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Scores, Spec, Traits
 
 _FEWEST = 2  # training windows
 _MARGIN = 0.25  # of the range on either side, that the network is shown
@@ -129,7 +129,7 @@ class DegradationTransformer(Trained[TransformerModel | None]):
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         series = tidied(series)
         value, blame = np.full(len(series), np.nan), np.zeros(series.shape)
-        model = self._model_from(tidied(history) if len(history) else series)
+        model = self.model_of(tidied(history) if len(history) else series)
         if model is None or len(series) < self.frames:
             return Scores(value, blame)
         starts = np.arange(0, len(series) - self.frames + 1, self.patch)
@@ -141,15 +141,6 @@ class DegradationTransformer(Trained[TransformerModel | None]):
         silent = np.asarray(np.isnan(series).all(axis=1))
         value = np.where(silent, np.nan, covered[:, 0] + far.max(axis=1))
         return Scores(value, np.where(silent[:, None], 0.0, covered[:, 1:] + far))
-
-    def _model_from(self, rows: FloatArray) -> TransformerModel | None:
-        """The model of rows (N, C); None of fewer than two windows' rows."""
-        if len(rows) < 2 * self.frames:
-            return None
-        windows = _windows(rows, self.frames)
-        place = np.arange(len(windows))
-        state = self.fit(Spec(rows.shape[1:], self.frames), [Batch(0 * place, place, windows)])
-        return self._model_of(state, 0) if state.mark[0] else None
 
 
 def _looked(model: TransformerModel, windows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ from tocsin.detectors.scaling import Scale
 from tocsin.detectors.trained import Trained, covering_mean
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import Batch, BoolArray, FloatArray, Scores, Spec, Traits
+from tocsin.pipeline.types import BoolArray, FloatArray, Scores, Spec, Traits
 
 JOINED = ("sum", "product", "error", "deviation")
 
@@ -156,7 +156,7 @@ class OracleAd(Trained[OracleModel | None]):
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         series = tidied(series)
         value, blame = np.full(len(series), np.nan), np.zeros(series.shape)
-        model = self._model_from(tidied(history) if len(history) else series)
+        model = self.model_of(tidied(history) if len(history) else series)
         if model is None or model.trace.collapsed or len(series) < self.frames:
             return Scores(value, blame)
         parts = self.parts(model, _windows(series, self.frames))
@@ -179,15 +179,6 @@ class OracleAd(Trained[OracleModel | None]):
             found.errors / error,
             found.deviations / deviation,
         )
-
-    def _model_from(self, rows: FloatArray) -> OracleModel | None:
-        """The model of rows (N, C); None of fewer than two windows' rows."""
-        if len(rows) < 2 * self.frames:
-            return None
-        windows = _windows(rows, self.frames)
-        place = np.arange(len(windows))
-        state = self.fit(Spec(rows.shape[1:], self.frames), [Batch(0 * place, place, windows)])
-        return self._model_of(state, 0) if state.mark[0] else None
 
     def _parts(self, model: OracleModel, windows: FloatArray, there: BoolArray) -> Parts:
         found = read(windows, model.weights, self.heads, self.unit)

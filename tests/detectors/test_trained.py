@@ -153,3 +153,14 @@ def test_the_same_numbers_in_wider_rows_have_a_model_of_their_own() -> None:
         spec = Spec((wide.shape[1],))
         state = scorer.fit(spec, [windows(wide, 1)])
         assert not np.isnan(scorer.score(state, windows(wide, 1)).value).any()
+
+
+def test_the_model_of_rows_is_the_one_that_fitting_them_scores_by() -> None:
+    scorer, rows, asked = WindowStd(window=5, train=60, memory=100), noise(80), noise(90, seed=1)
+    state = scorer.fit(Spec((2,), window=5), [windows(rows, 5, first=4)])
+    batch = windows(asked, 5)
+    model = scorer.model_of(rows)
+    assert model is not None
+    found = scorer.measure(model, batch.values)[0]
+    assert found.tobytes() == scorer.score(state, batch).value.tobytes()
+    assert scorer.model_of(rows[:9]) is None

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tocsin.detectors.classical.knn import Knn
+
 # A detector that is not named runs at its defaults.
 SMALL: dict[str, dict[str, Any]] = {
     "moving_z": {"window": 12},
@@ -83,7 +85,30 @@ SMALL: dict[str, dict[str, Any]] = {
         "train": 60,
         "memory": 200,
     },
+    "hyperbolic": {
+        "window": 6,
+        "hidden": 8,
+        "code": 2,
+        "ball": 4,
+        "steps": 12,
+        "batch": 32,
+        "train": 60,
+        "memory": 200,
+    },
+    "scale_learning": {
+        "window": 6,
+        "groups": 4,
+        "subsets": 5,
+        "width": 8,
+        "hidden": 8,
+        "steps": 120,
+        "batch": 32,
+        "rate": 0.03,
+        "train": 60,
+        "memory": 200,
+    },
     "multi_scale": {"scales": (1, 2), "history": 40},
+    "refitted": {"of": Knn(train=60, memory=200), "every": 40, "lag": 10, "memory": 200},
     "per_channel": {"history": 40},
     "ensemble": {"history": 60},
     "river": {
