@@ -7,6 +7,7 @@ from pathlib import Path
 
 import detector_speed
 import kafka_throughput
+import learned_speed
 import metrics_speed
 import patches_speed
 import profile_speed
@@ -24,6 +25,7 @@ def sections() -> Iterator[tuple[str, Iterator[str]]]:
     yield "Trees (target: 100x)", trees_speed.report()
     yield "Matrix profile, against stumpi", profile_speed.report()
     yield "Signatures (target: 1x the packages)", signature_speed.report()
+    yield "Learned (target: forward pass 50x the official model's)", learned_speed.report()
     yield "Kafka (target: 0.7)", kafka_throughput.report()
 
 

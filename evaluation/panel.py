@@ -1,7 +1,8 @@
 """One series' history, ready to be drawn: signals, scores, tails, thresholds and incidents."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,24 @@ from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 
 LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
 SMALLEST_TAIL = 1e-16  # a smaller tail, or one of 0, is drawn as this one
+REACH = 3.0  # usual misses on either side of what was expected, in a band
+
+Shares = tuple[tuple[str, float], ...]  # names with their shares, largest first
+
+
+class Expected(NamedTuple):
+    """What a detector expected of rows: `middle` (N, C), and how far values usually lie from it.
+
+    `usual` (N, C) is in the channels' units, as `middle` is; NaN where the detector cannot tell.
+    """
+
+    middle: FloatArray
+    usual: FloatArray
+
+    def band(self) -> tuple[FloatArray, FloatArray]:
+        """The lower and the upper edge (N, C): three usual misses on either side."""
+        reach = REACH * self.usual
+        return self.middle - reach, self.middle + reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +50,9 @@ class Panel:
     own units, `score` (N,) the raw scores, `tail` (N,) their tail probabilities, `alpha` (N,) the
     alarm level in force, NaN while the series warms up, `alarm` (N,) the rows with `tail < alpha`.
     NaN anywhere is missing or "no opinion" and leaves a gap. `incidents` are final revisions,
-    `truth` what is known to have gone wrong. Columns of other shapes raise a TocsinError.
+    `truth` what is known to have gone wrong, `expected` what the detector expected of the rows,
+    `covariates` the shares of those that go with an incident, by its id. Columns of other shapes
+    raise a TocsinError.
     """
 
     series: str
@@ -44,6 +65,8 @@ class Panel:
     alarm: BoolArray
     incidents: tuple[Incident, ...]
     truth: tuple[Interval, ...] = ()
+    expected: Expected | None = None
+    covariates: Mapping[str, Shares] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = self.time.shape
@@ -54,11 +77,13 @@ class Panel:
                 f"series {self.series!r}: time, score, tail, alpha and alarm must all be (N,); "
                 f"found {shapes}"
             )
-        if self.values.shape != (*rows, len(self.channels)):
-            raise TocsinError(
-                f"series {self.series!r}: values must be (N, C) = {(*rows, len(self.channels))}; "
-                f"found {self.values.shape}"
-            )
+        known = () if self.expected is None else self.expected
+        for table in (self.values, *known):
+            if table.shape != (*rows, len(self.channels)):
+                raise TocsinError(
+                    f"series {self.series!r}: values and what was expected of them must be "
+                    f"(N, C) = {(*rows, len(self.channels))}; found {table.shape}"
+                )
         if (np.diff(self.time) < 0).any():
             raise TocsinError(f"series {self.series!r}: time runs backwards")
 
@@ -117,10 +142,19 @@ def standardise(values: FloatArray) -> FloatArray:
     >>> standardise(np.array([[1.0, 5.0], [2.0, 5.0], [3.0, np.nan]])).round(2).tolist()
     [[-1.35, 0.0], [0.0, 0.0], [1.35, nan]]
     """
-    held = np.clip(values, -LARGEST, LARGEST)
-    result = np.where(np.isinf(values), values, held)
-    for column in result.T:  # (N,), a view
-        known = column[np.isfinite(column)]
+    return standardised_like(values, values)
+
+
+def standardised_like(table: FloatArray, values: FloatArray) -> FloatArray:
+    """`table` (N, C) in the units that `standardise` gives `values` (M, C).
+
+    >>> standardised_like(np.array([[3.0]]), np.array([[1.0], [2.0], [3.0]])).round(2).tolist()
+    [[1.35]]
+    """
+    result = np.where(np.isinf(table), table, np.clip(table, -LARGEST, LARGEST))
+    held = np.where(np.isinf(values), values, np.clip(values, -LARGEST, LARGEST))
+    for column, usual in zip(result.T, held.T, strict=True):  # (N,), a view; (M,)
+        known = usual[np.isfinite(usual)]
         if known.size:
             low, middle, high = np.percentile(known, [25, 50, 75])
             spread = next((s for s in ((high - low) / 1.349, known.std()) if s > 0), 1.0)

@@ -28,6 +28,7 @@ from tocsin.evaluation.panel import (
     most_interesting,
     span,
     standardise,
+    standardised_like,
     subject,
     surprise,
     warmup,
@@ -47,6 +48,7 @@ WIDTH = 14.0  # inches
 LEFT, RIGHT = 0.95, 1.75  # inches, for axis labels and for the names of the channels
 POINTS = 4000  # a curve, over about 1100 pixels
 CHANNELS = 4
+BANDS = 2  # of what was expected; more of them would cover each other
 CHARACTER = 0.075  # inches a character of the small labels takes
 MOST_NAMES = 100  # bars in a lane; with more there is no room for any name
 
@@ -123,6 +125,8 @@ def _legend(shown: Sequence[Panel]) -> list[Patch | Line2D]:
     if any(panel.alarm.any() for panel in shown):
         dot = Line2D([], [], color=INK, ls="", marker="o", ms=4, label="row in alarm")
         handles.append(dot)
+    if any(panel.expected is not None for panel in shown):
+        handles.append(Patch(facecolor=SIGNALS[0], alpha=0.25, lw=0, label="expected"))
     if any(warmup(panel) for panel in shown):
         handles.append(Patch(facecolor=COLD, edgecolor="none", label="warming up"))
     return handles
@@ -238,6 +242,7 @@ def _draw_signals(axes: Axes, panel: Panel) -> None:
     single = len(panel.channels) == 1
     drawn = values if single else standardise(values)
     hidden = len(panel.channels) - len(chosen)
+    _draw_expected(axes, panel, chosen)
     for place, channel in reversed(list(enumerate(chosen))):
         _curve(axes, panel.time, drawn[:, place], SIGNALS[place])
         axes.annotate(
@@ -255,6 +260,23 @@ def _draw_signals(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4, prune="both"))
     # Without this, large numbers lose their power of ten to a corner that the lane covers.
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+
+
+def _draw_expected(axes: Axes, panel: Panel, chosen: Sequence[int]) -> None:
+    """A shaded band behind the first signals of which the detector told what it expected."""
+    if panel.expected is None:
+        return
+    low, high = panel.expected.band()  # (N, C)
+    known = [place for place, c in enumerate(chosen) if not np.isnan(low[:, c]).all()]
+    for place in known[:BANDS]:
+        one = chosen[place : place + 1]
+        lower, upper = low[:, one], high[:, one]
+        if len(panel.channels) > 1:
+            lower, upper = (standardised_like(e, panel.values[:, one]) for e in (lower, upper))
+        lower, upper = within_reach(lower[:, 0]), within_reach(upper[:, 0])
+        kept = np.union1d(thin(lower, POINTS), thin(upper, POINTS))
+        style: dict[str, Any] = {"color": SIGNALS[place], "alpha": 0.25, "lw": 0, "zorder": 1}
+        axes.fill_between(_days(panel.time[kept]), lower[kept], upper[kept], **style)
 
 
 def _draw_tail(axes: Axes, panel: Panel) -> None:

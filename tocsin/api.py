@@ -1,6 +1,6 @@
 """`tocsin.detect`: a DataFrame in, scores and incidents out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from tocsin.detectors.feature_shift import localise
 from tocsin.evaluation.panel import Panel
 from tocsin.history.batch import Mode, history_rows, judge_rows, spread
 from tocsin.history.choosing import choose
+from tocsin.history.explaining import Explanation, Origin, accounted, explain, rows_of
 from tocsin.history.frames import Table, table_of
 from tocsin.history.judging import Judged, Rows, panels
 from tocsin.pipeline.errors import ConfigError
@@ -34,7 +35,8 @@ class Detection:
     `rows` has the frame's index and, for each row, `score` (higher is stranger), `tail` (how
     likely a normal row scores as high) and `alarm`; NaN is "no opinion": warm-up, training
     history, a row without a time of its own. `incidents` has an incident a row, `chosen` says
-    what judged the rows and why, `mode` how. `panels` is the same by series, for pictures.
+    what judged the rows and why, `mode` how. `panels` is the same by series, for pictures, and
+    `origin` the detector and the history that it was fitted on.
     """
 
     rows: pd.DataFrame
@@ -42,6 +44,18 @@ class Detection:
     chosen: Mapping[str, Any]
     mode: Mode
     panels: tuple[Panel, ...]
+    origin: Origin
+
+    def explained(self, incident: str, covariates: Sequence[str] = ()) -> Explanation:
+        """What an incident is put down to, as data; `to_json` makes plain values of it.
+
+        Blamed and shifted channels, what was expected of the rows where the detector forecasts
+        them, and the shares of `covariates`: names of channels, or those that the detector itself
+        takes as covariates. `docs/explanations.md` says how far each can be believed. Raises
+        ConfigError for an incident or a channel that is not there.
+        """
+        panel, found = self._where(incident)
+        return explain(panel, found, self.origin, covariates)
 
     def shifted(self, incident: str, before: int = 3000) -> pd.DataFrame:
         """Which channels shifted in an incident: its rows against the `before` rows before it.
@@ -52,11 +66,9 @@ class Detection:
         `tocsin.detectors.feature_shift`. Raises ConfigError for an incident that is not there.
         """
         panel, found = self._where(incident)
-        first = int(np.searchsorted(panel.time, found.started_at))
-        stop = len(panel.time)
-        if found.ended_at is not None:
-            stop = int(np.searchsorted(panel.time, found.ended_at, side="right"))
-        told = localise(panel.values[max(0, first - before) : first], panel.values[first:stop])
+        rows = rows_of(found, panel.time)
+        past = panel.values[max(0, rows.start - before) : rows.start]
+        told = localise(past, panel.values[rows])
         columns = {"statistic": told.statistic, "excess": told.excess, "p_value": told.p_value}
         names = pd.Index(panel.channels, name="channel")
         return pd.DataFrame(columns, index=names).iloc[told.order]
@@ -70,11 +82,14 @@ class Detection:
         raise ConfigError(f"no incident {incident!r}; there are {known}")
 
     def draw(self, path: Path | str, title: str = "Tocsin") -> None:
-        """Write a PNG of the signals, tails, thresholds and incidents."""
+        """Write a PNG of the signals, tails, thresholds and incidents.
+
+        Where the detector forecasts rows, a band behind the signals says what it expected.
+        """
         from tocsin.evaluation.picture import draw  # noqa: PLC0415 - matplotlib is slow to load
 
         marked = title if self.mode == "causal" else f"{title} (offline)"
-        draw(self.panels, Path(path), marked)
+        draw([accounted(panel, self.origin) for panel in self.panels], Path(path), marked)
 
 
 def detect(
@@ -130,6 +145,7 @@ def detect(
         chosen=told,
         mode=mode,
         panels=panels(rows, found.judged),
+        origin=Origin(choice.stages.scorer, found.history, causal=mode == "causal"),
     )
 
 

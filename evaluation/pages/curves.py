@@ -8,11 +8,19 @@ import numpy as np
 
 from tocsin.evaluation.downsample import lone, thin, within_reach
 from tocsin.evaluation.palette import GREY
-from tocsin.evaluation.panel import Panel, blamed_first, standardise, surprise, warmup
+from tocsin.evaluation.panel import (
+    Panel,
+    blamed_first,
+    standardise,
+    standardised_like,
+    surprise,
+    warmup,
+)
 from tocsin.evaluation.wording import plain
 from tocsin.pipeline.types import FloatArray, IntArray
 
 CHANNELS = 8
+BANDS = 2  # more of them would cover each other
 MOST_SHADES = 300  # shaded spans of a kind in one plot
 HEIGHT = 640  # pixels
 
@@ -86,7 +94,10 @@ def bars(
 
 
 def signals(panel: Panel, points: int) -> Iterable[Json]:
-    """The most blamed channels; hovering tells the value in its own unit, drawn or not."""
+    """The most blamed channels, over what was expected of the first of them.
+
+    Hovering tells the value in its own unit, drawn or not.
+    """
     chosen = blamed_first(panel, CHANNELS)
     values = panel.values[:, chosen]  # (N, at most 8)
     drawn = values if len(panel.channels) == 1 else standardise(values)
@@ -96,6 +107,7 @@ def signals(panel: Panel, points: int) -> Iterable[Json]:
         # The most blamed channel is drawn over the others.
         order = {"zorder": CHANNELS - place, "showlegend": True}
         yield {**trace, "name": name, "meta": f"c{place}", "yaxis": "y2", **order}
+    yield from _bands(panel, chosen, points)
 
 
 def scores(panel: Panel, points: int) -> Iterable[Json]:
@@ -147,13 +159,59 @@ def cold(panel: Panel) -> list[Json]:
 
 
 def milliseconds(nanoseconds: Any) -> Any:
-    """Plotly's unit of time: milliseconds since 1970, of a number or of an array (N,)."""
-    return nanoseconds / 1_000_000
+    """Plotly's unit of time: milliseconds since 1970, of a number or of an array (N,).
+
+    Plotly takes whole numbers of four digits for years, so a microsecond is added to these, which
+    stand for row numbers where data have no times.
+    """
+    found = nanoseconds / 1_000_000
+    return found + (abs(found) < 10_000) / 1024
 
 
 def escaped(text: str) -> str:
     """A name for plotly, which reads a part of HTML in names."""
     return html.escape(plain(text), quote=False)
+
+
+def _bands(panel: Panel, chosen: Sequence[int], points: int) -> Iterable[Json]:
+    """What was expected of the first channels of which it is known, and the band around it."""
+    if panel.expected is None:
+        return
+    middle, (low, high) = panel.expected.middle, panel.expected.band()  # (N, C)
+    known = [place for place, c in enumerate(chosen) if not np.isnan(middle[:, c]).all()]
+    for place in known[:BANDS]:
+        one = chosen[place : place + 1]
+        edges = [low[:, one], middle[:, one], high[:, one]]
+        if len(panel.channels) > 1:
+            edges = [standardised_like(edge, panel.values[:, one]) for edge in edges]
+        lower, told, upper = (within_reach(edge[:, 0]) for edge in edges)
+        name = f"{escaped(panel.channels[one[0]])}, expected"
+        common = {"meta": f"c{place}", "yaxis": "y2", "legendgroup": name, "zorder": 0}
+        yield {
+            **_outline(panel.time, lower, upper, points),
+            **common,
+            "name": f"{name} band",
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+        dotted = {"width": 1, "dash": "dot"}
+        trace = _curve(panel.time, told, points, own=middle[:, one[0]])
+        yield {**trace, **common, "name": name, "line": dotted, "showlegend": True}
+
+
+def _outline(time: IntArray, lower: FloatArray, upper: FloatArray, points: int) -> Json:
+    """The area between two edges (N,), as one closed line for each stretch without a gap."""
+    kept = np.union1d(thin(lower, points), thin(upper, points))
+    there = ~np.isnan(lower[kept]) & ~np.isnan(upper[kept])
+    turns = np.flatnonzero(np.diff(np.concatenate(([False], there, [False]))))
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for first, stop in turns.reshape(-1, 2).tolist():
+        rows = kept[first:stop]
+        when = milliseconds(time[rows]).tolist()
+        x += [*when, *when[::-1], None]
+        y += [*lower[rows].tolist(), *upper[rows[::-1]].tolist(), None]
+    return {"type": "scatter", "x": x, "y": y, "mode": "none", "fill": "toself"}
 
 
 def _curve(time: IntArray, drawn: FloatArray, points: int, own: FloatArray | None = None) -> Json:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tocsin.evaluation.pages.causes import causes
 from tocsin.evaluation.pages.curves import CHANNELS
 from tocsin.evaluation.pages.figure import figure
 from tocsin.evaluation.pages.frame import NO_SCRIPT, THEME_BUTTON, document, embedded, safe
@@ -128,7 +129,8 @@ def _series(panels: Sequence[Panel], shown: Sequence[Panel]) -> str:
         return "<p>None.</p>"
     hidden = len(panels) - len(shown)
     more = f" The {len(shown)} with most to show are drawn, +{hidden} more." if hidden else ""
-    blocks = "\n".join(_block(panel, place) for place, panel in enumerate(shown))
+    last = span(panels)[1]
+    blocks = "\n".join(_block(panel, place, last) for place, panel in enumerate(shown))
     return (
         f"<p>Drag to zoom, double-click to reset; all plots follow. -log10 p is how unusual a row "
         f"is: 3 means one in a thousand. Times are in UTC.{more}</p>"
@@ -146,14 +148,14 @@ def _chip(name: str, colour: str) -> str:
     return f'<span class="level" style="--level: {colour}">{name}</span>'
 
 
-def _block(panel: Panel, place: int) -> str:
+def _block(panel: Panel, place: int, last: int) -> str:
     told = f"{plural(len(panel.time), 'row')}, {plural(len(panel.incidents), 'incident')}"
     hidden = len(panel.channels) - CHANNELS
     more = f"; the {CHANNELS} most blamed channels, +{hidden} more" if hidden > 0 else ""
     return (
         f'<article class="card series" id="series-{place}"><h3>{safe(panel.series)}</h3>'
         f'<p>{told}{more}. <a href="#incidents">All incidents</a></p><div class="plot"></div>'
-        "</article>"
+        f"{causes(panel, place, last)}</article>"
     )
 
 

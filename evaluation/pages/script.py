@@ -22,6 +22,7 @@ function paint(figure) {
   for (const trace of figure.data.filter((trace) => trace.meta)) {
     if (trace.line) trace.line.color = colour(trace.meta);
     if (trace.marker) trace.marker.color = colour(trace.meta);
+    if (trace.fill) trace.fillcolor = colour(trace.meta) + "33";  // a fifth opaque
   }
 }
 

@@ -50,5 +50,13 @@ tr:last-child td { border-bottom: 0; }
 .plot { min-height: 640px; margin-top: 6px; }
 .series { margin-top: 24px; scroll-margin-top: 8px; }
 .controls { display: flex; gap: 10px; align-items: center; flex-wrap: wrap; margin: 8px 0; }
+.causes { display: grid; gap: 12px 28px; margin-top: 10px;
+  grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); }
+.causes ul { list-style: none; margin: 2px 0 0; padding: 0; font-size: 14px; }
+.causes li { overflow-wrap: anywhere; }
+.share { display: inline-block; width: 90px; height: 9px; margin-right: 8px;
+  background: linear-gradient(to right, var(--c0) var(--share), var(--rule) var(--share)); }
+.beside .share { background:
+  linear-gradient(to right, var(--c1) var(--share), var(--rule) var(--share)); }
 noscript p { color: var(--ink); font-weight: 600; }
 """

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tocsin.evaluation.panel import (
+    Expected,
     Panel,
     blamed_first,
     most_interesting,
     span,
     standardise,
+    standardised_like,
     surprise,
     warmup,
 )
@@ -51,6 +53,7 @@ def incident(level: Level = "warning", severity=3.0, channels=()):
         {"alarm": np.zeros(5, dtype=bool)},
         {"values": np.zeros((4, 2))},
         {"time": np.array([0, 2, 1, 3])},
+        {"expected": Expected(np.zeros((4, 3)), np.zeros((4, 2)))},
     ],
 )
 def test_columns_that_do_not_fit_are_refused_by_series(changes):
@@ -108,3 +111,18 @@ def test_a_span_covers_all_rows_and_is_never_empty():
     late = panel(time=SECOND * np.arange(7, 11))
     assert span([panel(), late]) == (0, 10 * SECOND)
     assert span([]) == (0, SECOND)
+
+
+def test_a_band_reaches_three_usual_misses_to_either_side():
+    told = Expected(np.array([[1.0, np.nan]]), np.array([[0.5, np.nan]]))
+    low, high = told.band()
+    np.testing.assert_array_equal(low, [[-0.5, np.nan]])
+    np.testing.assert_array_equal(high, [[2.5, np.nan]])
+
+
+def test_a_band_is_standardised_as_its_signal_is():
+    values = np.random.default_rng(0).normal(5.0, 3.0, (50, 2))
+    drawn = standardised_like(values[:3] + np.array([1.0, 2.0]), values)
+    spread = standardise(values)[1] - standardise(values)[0]
+    per_unit = spread / (values[1] - values[0])
+    np.testing.assert_allclose(drawn - standardise(values)[:3], [per_unit * [1.0, 2.0]] * 3)

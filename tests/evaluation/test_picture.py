@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tocsin.evaluation.palette import BLUE, LEVEL_COLOURS
-from tocsin.evaluation.panel import Interval, Panel
+from tocsin.evaluation.panel import Expected, Interval, Panel
 from tocsin.evaluation.picture import draw
 from tocsin.pipeline.errors import SinkError
 from tocsin.pipeline.incidents import Incident, Level
@@ -166,3 +166,19 @@ def test_no_series_at_all_gives_a_picture_that_says_so(tmp_path):
 def test_a_folder_in_the_way_is_named(tmp_path):
     with pytest.raises(SinkError, match=str(tmp_path)):
         draw([], tmp_path, "None")
+
+
+def test_what_was_expected_is_shaded_behind_the_signal_where_it_is_known(tmp_path):
+    quiet = panel()
+    quiet.values[[0, -1], 0] = 5.0, -5.0  # so that the band does not widen the axis
+    draw([quiet], tmp_path / "without.png", "Band")
+    middle = np.full((500, 1), np.nan)
+    middle[200:300] = 0.0
+    told = replace(quiet, expected=Expected(middle, np.ones((500, 1))))
+    draw([told], tmp_path / "with.png", "Band")
+    changed = pixels(tmp_path / "with.png") != pixels(tmp_path / "without.png")
+    area = changed[200:300, 95:1225].any(axis=2)  # within the signals
+    columns = np.flatnonzero(area.any(axis=0))
+    assert area[:, columns].sum() > 2000
+    assert columns.min() / 1130 == pytest.approx(0.4, abs=0.02)
+    assert columns.max() / 1130 == pytest.approx(0.6, abs=0.02)

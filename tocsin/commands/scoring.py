@@ -11,6 +11,7 @@ from tocsin.commands.screen import counted, incidents_table, print_json, stderr,
 from tocsin.evaluation.wording import duration, moment, plain, plural
 from tocsin.history.batch import Found, Mode, history_rows, judge_rows
 from tocsin.history.choosing import Choice, choose
+from tocsin.history.explaining import Origin, accounted
 from tocsin.history.judging import panels
 from tocsin.pipeline.errors import ConfigError
 
@@ -51,7 +52,7 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
         found = judge_rows(rows, choice, wanted.mode, train, progress)
     if outputs.scores is not None:
         write_scores(outputs.scores, score_lines(rows, found.judged))
-    picture = _draw(path, file, found, wanted, outputs)
+    picture = _draw(path, file, choice, found, wanted, outputs)
     if wanted.as_json:
         print_json(_document(path, file, choice, found, picture) | {"mode": wanted.mode})
         return
@@ -70,12 +71,14 @@ def _train(given: float | None) -> int | float | None:
 
 
 def _draw(
-    path: Path, file: FileRows, found: Found, wanted: Wanted, outputs: Outputs
+    path: Path, file: FileRows, choice: Choice, found: Found, wanted: Wanted, outputs: Outputs
 ) -> Path | None:
     picture = outputs.picture
     if picture is None and not wanted.as_json:
         picture = Path(f"{path.stem}.tocsin.png")
-    drawn = panels(file.rows, found.judged) if picture or outputs.page else ()
+    origin = Origin(choice.stages.scorer, found.history, causal=wanted.mode == "causal")
+    known = panels(file.rows, found.judged) if picture or outputs.page else ()
+    drawn = [accounted(panel, origin) for panel in known]
     title = path.name if wanted.mode == "causal" else f"{path.name} (offline: looks both ways)"
     if picture is not None:
         from tocsin.evaluation.picture import draw  # noqa: PLC0415 - matplotlib is slow to load

@@ -20,10 +20,15 @@ _MODES = ("causal", "offline")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Judged rows, in the order they came in, and how many rows were trained on."""
+    """Judged rows, in the order they came in, and the clean history that was trained on."""
 
     judged: Judged
-    trained_on: int = 0
+    history: Rows | None = None
+
+    @property
+    def trained_on(self) -> int:
+        """How many rows were trained on."""
+        return 0 if self.history is None else len(self.history)
 
 
 def judge_rows(
@@ -44,11 +49,12 @@ def judge_rows(
         return judge(choice.stages, later, trained, progress)
 
     if train is None or isinstance(train, Rows):
-        return Found(play(rows, train, follows=False), 0 if train is None else len(train))
+        return Found(play(rows, train, follows=False), train)
     history = _history(rows, train)
     first, rest = np.flatnonzero(history), np.flatnonzero(~history)
-    judged = play(rows.take(rest), rows.take(first), follows=True)
-    return Found(spread(judged, rest, len(rows)), len(first))
+    past = rows.take(first)
+    judged = play(rows.take(rest), past, follows=True)
+    return Found(spread(judged, rest, len(rows)), past)
 
 
 def history_rows(rows: Rows, train: Train) -> int:

@@ -11,7 +11,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from tocsin.evaluation.pages.history import MOST_POINTS, MOST_SERIES, Summary, render
-from tocsin.evaluation.panel import Interval, Panel
+from tocsin.evaluation.panel import Expected, Interval, Panel
 from tocsin.evaluation.table import Table
 from tocsin.pipeline.errors import SinkError
 from tocsin.pipeline.incidents import Incident
@@ -137,7 +137,7 @@ def test_no_name_from_outside_becomes_markup(tmp_path):
     page = rendered(tmp_path, [odd], HOSTILE, Summary(HOSTILE, (table,)))
     assert len(page.scripts) == 3
     assert not [tag for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
-    assert page.text.count("<img src=x onerror=alert(2)>") == 11
+    assert page.text.count("<img src=x onerror=alert(2)>") == 12
 
 
 def test_plotly_is_given_names_without_markup(tmp_path):
@@ -288,3 +288,73 @@ def test_a_browser_draws_every_plot_without_an_error(tmp_path):
     )
     assert "CONSOLE" not in done.stderr
     assert len(re.findall('class="plot js-plotly-plot"', done.stdout)) == 2
+
+
+def banded(rows=300, known=slice(100, 140), **changes):
+    """A panel of two channels, with something expected of the first."""
+    middle, usual = np.full((rows, 2), np.nan), np.full((rows, 2), np.nan)
+    middle[known, 0], usual[known, 0] = 5.0, 0.5
+    return panel(channels=("speed", "load"), expected=Expected(middle, usual), **changes)
+
+
+def test_a_band_is_closed_around_what_was_expected(tmp_path):
+    (figure,) = rendered(tmp_path, [banded()]).figures
+    band = curve(figure, "speed, expected band")
+    assert band["fill"] == "toself"
+    assert band["x"][:40] == band["x"][79:39:-1]  # there along one edge and back along the other
+    assert band["x"][80] is None
+    assert (numbers(band["y"][:40]) < numbers(band["y"][79:39:-1])).all()
+    middle = numbers(curve(figure, "speed, expected")["customdata"])
+    assert middle[~np.isnan(middle)].tolist() == [5.0] * 40
+
+
+def test_a_band_with_a_gap_is_two_areas(tmp_path):
+    told = banded()
+    assert told.expected is not None
+    told.expected.middle[120] = np.nan
+    (figure,) = rendered(tmp_path, [told]).figures
+    assert curve(figure, "speed, expected band")["x"].count(None) == 2
+
+
+def test_bands_are_drawn_of_the_channels_that_are_told_alone(tmp_path):
+    (figure,) = rendered(tmp_path, [banded()]).figures
+    assert not any("load, expected" in trace["name"] for trace in figure["data"])
+    (figure,) = rendered(tmp_path, [panel(channels=("speed", "load"))]).figures
+    assert not any("expected" in trace["name"] for trace in figure["data"])
+
+
+def test_incidents_have_bars_of_blame_and_of_covariates(tmp_path):
+    shares = {"a": (("sun", 0.9), ("wind", 0.1))}
+    told = panel(channels=("speed", "load"), incidents=(incident(),), covariates=shares)
+    page = rendered(tmp_path, [told])
+    widths = [attrs.get("style") for tag, attrs in page.tags if attrs.get("class") == "share"]
+    assert widths == ["--share: 75%", "--share: 25%", "--share: 90%", "--share: 10%"]
+    assert "sun 90%" in page.text
+
+
+def test_of_many_incidents_the_worst_have_bars(tmp_path):
+    mild = [incident(name=str(i), severity=5.0, channels=(("load", 1.0),)) for i in range(9)]
+    told = panel(channels=("speed", "load"), incidents=(*mild, incident()))
+    page = rendered(tmp_path, [told])
+    bars = [tag for tag, attrs in page.tags if attrs.get("class") == "share"]
+    assert len(bars) == 2 + 5
+    assert page.text.count("speed 75%") == 2  # in the table, and first among the bars
+
+
+def test_one_channel_without_covariates_has_no_bars(tmp_path):
+    page = rendered(tmp_path, [panel(incidents=(incident(),))])
+    assert not [tag for tag, attrs in page.tags if attrs.get("class") == "share"]
+
+
+def test_names_of_covariates_do_not_become_markup(tmp_path):
+    told = panel(incidents=(incident(),), covariates={"a": ((HOSTILE, 1.0),)})
+    page = rendered(tmp_path, [told])
+    assert len(page.scripts) == 3
+    assert not [tag for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
+
+
+def test_no_time_near_1970_is_taken_for_a_year(tmp_path):
+    (figure,) = rendered(tmp_path, [panel(time=SECOND * np.arange(300))]).figures
+    times = numbers(curve(figure, "speed")["x"])
+    np.testing.assert_allclose(times, 1000.0 * np.arange(300), atol=0.001)
+    assert not (times[times < 10_000] % 1 == 0).any()
