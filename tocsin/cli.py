@@ -203,6 +203,22 @@ def validate(
 
 
 @app.command()
+def plan(
+    config: ConfigPath,
+    file: Annotated[Path, typer.Option("--input", help="Rows to plan by.")],
+    train: Annotated[
+        float | None, typer.Option(help="Clean history: first N times, or a share under 1.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002 - an option
+) -> None:
+    """Tell series, memory, speed and incidents a week before a pipeline is switched on."""
+    from tocsin.commands import planning  # noqa: PLC0415 - keeps --help light
+
+    with _asked():
+        planning.plan_config(config, file, train, as_json=as_json)
+
+
+@app.command()
 def label(  # noqa: PLR0913, PLR0917 - the options of a command
     config: ConfigPath,
     verdict: Annotated[

@@ -1,6 +1,6 @@
 """How many incidents a week a threshold will open, reckoned from history before it is set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ _REGULAR = 10  # rows of a key before the time between them is known, as for the
 _ENOUGH = 10  # incidents; fewer say too little of a rate
 _WIDER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # times the alarm level
 _CHUNK = 4096  # rows whose level is asked for at once
+_NINETY = 1.645  # standard deviations either side that hold 90 %
 _WIDEST = 0.02  # level; above it alarms run into each other
 
 
@@ -57,7 +58,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Incidents a week of all series together, with a 90 % interval.
+    """Incidents a week of one series, the mean over all of them, with a 90 % interval.
 
     `incidents` were opened in `weeks` of history (the series' lengths together) at `wider` times
     the alarm level: 1 where that was enough of them to go by.
@@ -70,6 +71,34 @@ class Forecast:
     weeks: float
     wider: float
     series: int
+
+    def under(self, budget: float) -> "Forecast":
+        """The forecast for a threshold whose budget is `budget` a week for each series.
+
+        History is often too short to show a rare incident, and calm for a few days is not calm for
+        ever. So each series is first taken to use its budget up on average (an exponential prior
+        of its rate, with that mean), and the history weighs against that by its length.
+
+        >>> Forecast(0.0, 0.0, 23.4, incidents=0, weeks=0.5, wider=1.0, series=1).under(2.0).a_week
+        1.0
+        """
+        count = self.incidents / self.wider + self.series
+        weeks = self.weeks + self.series / budget
+        low, high = (_gamma_quantile(count, z) / weeks for z in (-_NINETY, _NINETY))
+        return replace(self, a_week=count / weeks, low=low, high=high)
+
+
+def settled(history: History, rows: int) -> History:
+    """A history without the first `rows` opinions of each series, at most the half of them.
+
+    A tail that rests on few scores cannot be small: rows that could not have alarmed would make a
+    rate look lower than it will be.
+    """
+    tail = history.tail.copy()
+    for key in np.unique(history.key):
+        mine = np.flatnonzero((history.key == key) & ~np.isnan(tail))
+        tail[mine[: min(rows, len(mine) // 2)]] = np.nan
+    return History(history.key, history.time, tail)
 
 
 def expected_incidents(history: History, threshold: Level, episodes: Episodes) -> Forecast:
@@ -232,9 +261,11 @@ class _Open:
 
 
 def _poisson_interval(count: int) -> tuple[float, float]:
-    """90 % interval of a Poisson mean, by the cube-root rule of Wilson and Hilferty."""
-    upper = count + 1
-    high = upper * (1 - 1 / (9 * upper) + 1.645 / (3 * np.sqrt(upper))) ** 3
-    if not count:
-        return 0.0, float(high)
-    return float(count * (1 - 1 / (9 * count) - 1.645 / (3 * np.sqrt(count))) ** 3), float(high)
+    """90 % interval of a Poisson mean."""
+    low = _gamma_quantile(count, -_NINETY) if count else 0.0
+    return low, _gamma_quantile(count + 1, _NINETY)
+
+
+def _gamma_quantile(shape: float, z: float) -> float:
+    """As likely below for a Gamma(shape, 1) as z for a normal (Wilson and Hilferty's cube root)."""
+    return float(shape * max(0.0, 1 - 1 / (9 * shape) + z / (3 * np.sqrt(shape))) ** 3)

@@ -22,6 +22,7 @@ CALIBRATORS: dict[str, str] = {
 THRESHOLDS: dict[str, str] = {
     "budget": f"{_HERE}.threshold:AlertBudget",
     "tail": f"{_HERE}.threshold:FixedTail",
+    "paced": f"{_HERE}.thresholds.paced_budget:PacedBudget",
     "online_fdr": f"{_HERE}.thresholds.online_fdr:OnlineFdr",
     "contamination": f"{_HERE}.thresholds.contamination_tail:ContaminationTail",
 }

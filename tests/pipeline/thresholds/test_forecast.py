@@ -12,7 +12,7 @@ from tocsin.pipeline.errors import TocsinError
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.thresholds.contamination_tail import ContaminationTail
-from tocsin.pipeline.thresholds.forecast import History, expected_incidents
+from tocsin.pipeline.thresholds.forecast import History, expected_incidents, settled
 from tocsin.pipeline.types import FloatArray, Spec
 
 MINUTE, WEEK = parse_duration("1m"), parse_duration("1w")
@@ -118,3 +118,23 @@ def test_a_history_without_opinions_is_refused() -> None:
         expected_incidents(history(np.full(50, np.nan)), FixedTail(0.01), Episodes())
     with pytest.raises(TocsinError, match="for each row"):
         History(np.zeros(2, int), np.zeros(3, int), np.zeros(3))
+
+
+def test_a_history_too_short_to_tell_leaves_the_budget_standing() -> None:
+    silent = expected_incidents(history(np.full(1440, 0.5)), AlertBudget("7/week"), Episodes())
+    told = silent.under(7.0)
+    assert told.a_week == pytest.approx(3.5, rel=0.01)
+    assert 0 < told.low < 3.5 < told.high
+
+
+def test_a_long_history_outweighs_the_budget() -> None:
+    busy = expected_incidents(history(tails(50_400, 9)), FixedTail(0.01), Episodes(close_rows=1))
+    assert busy.under(2.0).a_week == pytest.approx(busy.a_week, rel=0.15)
+
+
+def test_settling_leaves_out_the_first_opinions_and_never_more_than_half() -> None:
+    tail = tails(100, 10)
+    tail[:10] = np.nan
+    both = History(np.repeat([0, 1], 100), np.tile(np.arange(100), 2), np.tile(tail, 2))
+    assert np.isnan(settled(both, 20).tail).reshape(2, 100).sum(axis=1).tolist() == [30, 30]
+    assert np.isnan(settled(both, 500).tail).reshape(2, 100).sum(axis=1).tolist() == [55, 55]

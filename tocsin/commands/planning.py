@@ -1,0 +1,259 @@
+"""`tocsin plan`: what a configuration will cost and how often it will alarm, before it is run."""
+
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tocsin.commands.screen import counted, print_json, stdout, tell_table
+from tocsin.config import Stages, load
+from tocsin.connectors.files import open_file
+from tocsin.connectors.records import FieldMap
+from tocsin.evaluation.table import Table
+from tocsin.evaluation.wording import number, plural
+from tocsin.history.judging import Progress, Rows, Trained, judge, steps
+from tocsin.history.learning import learn
+from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts, make_room, start
+from tocsin.pipeline.durations import parse_budget, parse_duration
+from tocsin.pipeline.errors import ConfigError, SourceError, TocsinError
+from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.keyed import keyed_fields, read_field
+from tocsin.pipeline.rules.verdicts import UNSURE
+from tocsin.pipeline.state import flatten
+from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
+from tocsin.pipeline.thresholds.forecast import Forecast, History, expected_incidents, settled
+
+OTHERS = (0.5, 2.0, 7.0)  # budgets a week a series, told beside the configured rule
+_WEEK = parse_duration("1w")
+_NO_ALARM = FixedTail(1e-300)  # under the smallest tail there is
+_SETTLED = 200  # opinions of a series before its tails can be small
+_WARM = 200  # rows that compile a detector's inner loops before the clock runs
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An alarm rule in words, and its forecast a series; None where there is too little history."""
+
+    rule: str
+    forecast: Forecast | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What rows like these will take and give.
+
+    `bytes_a_series` and `bytes_in_all` are the state's arrays after these rows. `unsure` is the
+    share of opinions that are "can't say", None where abstention is off.
+    """
+
+    series: int
+    rows: int
+    trained_on: int
+    bytes_a_series: int
+    bytes_in_all: int
+    rows_a_second: float
+    expected: tuple[Expected, ...]
+    unsure: float | None
+
+
+def plan_config(path: Path, file: Path, train: int | None = None, *, as_json: bool = False) -> None:
+    """Tell the plan of a configuration for rows like those of a file.
+
+    With `train` the first so many times are clean history, learned and not judged. Otherwise the
+    first 200 opinions of each series, at most the half of them, are left out of the forecast.
+    """
+    config = load(path)
+    rows = _read(file, config.fields)
+    if config.fields is None and config.source.spec().item != rows.spec().item:
+        raise ConfigError(
+            f"{file} has {plural(len(rows.channels), 'channel')}, the source {config.name!r} gives "
+            f"{config.source.spec().item[0]}"
+        )
+    with counted(2 * len(rows), "planning") as progress:
+        found = plan(config.stages, rows, train, progress)
+    if as_json:
+        print_json(_document(found))
+    else:
+        _tell(found)
+
+
+def plan(
+    stages: Stages, rows: Rows, train: int | None = None, progress: Progress | None = None
+) -> Plan:
+    """What the stages will take and give on rows like these; every row should be normal.
+
+    The rows are judged twice: under the stages, for state and time; and with every row learned and
+    none alarming, for the tails that the forecast goes by.
+    """
+    ordered = rows.take(rows.in_time())
+    history, rest = _cut(ordered, train)
+    trained = None if history is None else learn(stages, history, follows=True)
+    state, verdicts, seconds = _play(stages, rest, trained, progress)
+    calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM)
+    _, quiet, _ = _play(calm, rest, trained, progress)
+    tails = History(quiet.key, quiet.time, quiet.tail)
+    tails = tails if train else settled(tails, _SETTLED)
+    each, shared = _sizes(state)
+    count = len(state.keys)
+    opinions = ~np.isnan(verdicts.tail + verdicts.alpha)
+    unsure = float((verdicts.verdict[opinions] == UNSURE).mean()) if opinions.any() else 0.0
+    return Plan(
+        series=count,
+        rows=len(rows),
+        trained_on=0 if history is None else len(history),
+        bytes_a_series=each,
+        bytes_in_all=each * count + shared,
+        rows_a_second=len(rest) / seconds,
+        expected=tuple(_expected(rule, tails, stages) for rule in _rules(stages.threshold)),
+        unsure=None if stages.abstention is None else unsure,
+    )
+
+
+def _cut(rows: Rows, train: int | None) -> tuple[Rows | None, Rows]:
+    """Clean history and the rows after it; rows stand in time order."""
+    if train is None:
+        return None, rows
+    times = np.unique(rows.time)
+    if not 0 < train < len(times):
+        raise ConfigError(
+            f"train is {train}, wanted a count under the {len(times)} times there are"
+        )
+    first = int(np.searchsorted(rows.time, times[train]))
+    return rows.take(np.arange(first)), rows.take(np.arange(first, len(rows)))
+
+
+def _play(
+    stages: Stages, rows: Rows, trained: Trained | None, progress: Progress | None
+) -> tuple[ChainState, Verdicts, float]:
+    """State and verdicts after rows, and the seconds it took."""
+    judge(stages, rows.take(np.arange(min(_WARM, len(rows)))), trained)
+    chain = stages.chain(rows.spec())
+    state = start(chain)
+    if trained is not None:
+        state = _after(stages, rows, trained)
+    begun = time.perf_counter()
+    parts = [outcome.verdicts for _, outcome in steps(stages, state, rows, progress)]
+    seconds = max(time.perf_counter() - begun, 1e-9)
+    return state, join_verdicts(parts), seconds
+
+
+def _after(stages: Stages, rows: Rows, trained: Trained) -> ChainState:
+    """A copy of what was learned, with no incident and no debt."""
+    chain, learned = stages.chain(rows.spec()), deepcopy(trained.state)
+    fresh = start(chain)
+    fresh.keys = learned.keys
+    make_room(chain, fresh, len(fresh.keys))
+    return replace(learned, threshold=fresh.threshold, episodes=fresh.episodes, gate=fresh.gate)
+
+
+def _sizes(state: ChainState) -> tuple[int, int]:
+    """Bytes of a series' rows in the state's arrays, and of the arrays that all series share."""
+    keyed = {path: read_field(state, path) for path in keyed_fields(state)}
+    each = sum(array[:1].nbytes for array in keyed.values())
+    every = flatten(state).items()
+    shared = sum(a.nbytes for path, a in every if path not in keyed and isinstance(a, np.ndarray))
+    return each, shared
+
+
+def _rules(configured: Threshold[Any]) -> list[tuple[str, Threshold[Any]]]:
+    """The configured rule, and some budgets beside it."""
+    budget, level = getattr(configured, "budget", None), getattr(configured, "level", None)
+    words = type(configured).__name__ if budget is None else f"budget {budget}"
+    words = words if level is None else f"tail {level:g}"
+    others = [AlertBudget(f"{count:g}/week/series") for count in OTHERS]
+    beside = [(f"budget {each.budget}", each) for each in others if each.budget != budget]
+    return [(f"{words} (configured)", configured), *beside]
+
+
+def _expected(rule: tuple[str, Threshold[Any]], tails: History, stages: Stages) -> Expected:
+    words, threshold = rule
+    try:
+        found = expected_incidents(tails, threshold, stages.episodes)
+    except TocsinError:
+        return Expected(words, None)
+    budget = getattr(threshold, "budget", None)
+    if budget is None:
+        return Expected(words, found)
+    count, period, _ = parse_budget(budget)
+    return Expected(words, found.under(count / period * _WEEK))
+
+
+def _tell(found: Plan) -> None:
+    console = stdout()
+    after = f", {found.trained_on} of them learned first" if found.trained_on else ""
+    console.print(f"{plural(found.series, 'series')}, {plural(found.rows, 'row')}{after}.")
+    console.print(
+        f"State: {number(found.bytes_a_series / 1e3)} kB a series, "
+        f"{number(found.bytes_in_all / 1e6)} MB in all."
+    )
+    console.print(f"Speed: {found.rows_a_second:.0f} rows a second on one core of this machine.")
+    if found.unsure is not None:
+        console.print(f'"Can\'t say": {found.unsure:.2%} of the rows with an opinion.')
+    console.print("")
+    rows = tuple(_line(each, found.series) for each in found.expected)
+    head = ("alarm rule", "a series", "from", "to", "all series", "counted")
+    tell_table(console, Table("Incidents a week, if all is normal", head, rows, (1, 2, 3, 4, 5)))
+    console.print("\nfrom, to: 90 % interval. counted: incidents the rows would have opened.")
+
+
+def _line(expected: Expected, series: int) -> tuple[str, ...]:
+    found = expected.forecast
+    if found is None:
+        return (expected.rule, "?", "", "", "?", "no row was judged")
+    rates = (found.a_week, found.low, found.high, found.a_week * series)
+    wider = "" if found.wider == 1 else f" at {found.wider:g} x the level"
+    return (expected.rule, *map(number, rates), f"{found.incidents}{wider}")
+
+
+def _document(found: Plan) -> dict[str, Any]:
+    return {
+        "series": found.series,
+        "rows": found.rows,
+        "trained_on": found.trained_on,
+        "state_bytes": {"a_series": found.bytes_a_series, "in_all": found.bytes_in_all},
+        "rows_a_second": found.rows_a_second,
+        "cannot_say": found.unsure,
+        "incidents_a_week": [
+            {"rule": each.rule, "a_series": None}
+            if each.forecast is None
+            else {
+                "rule": each.rule,
+                "a_series": each.forecast.a_week,
+                "interval": [each.forecast.low, each.forecast.high],
+                "all_series": each.forecast.a_week * found.series,
+                "counted": each.forecast.incidents,
+                "at_times_the_level": each.forecast.wider,
+            }
+            for each in found.expected
+        ],
+    }
+
+
+class _Once:
+    """A desk for reading a file once and whole."""
+
+    def claim(self, part: str, committed: int | None = None) -> int | None:
+        return None
+
+    def release(self, parts: Sequence[str]) -> None:
+        pass
+
+    def drop(self, parts: Sequence[str]) -> None:
+        pass
+
+
+def _read(path: Path, fields: FieldMap | None) -> Rows:
+    """All rows of a file, its columns guessed where there is no field map."""
+    source = open_file(path, fields)
+    readings = [each for each in source.read(_Once()) if each is not None]
+    source.close()
+    series = [name for each in readings for name in each.series]
+    if not series:
+        raise SourceError(f"{path} has no row that can be read")
+    times = np.concatenate([each.time for each in readings])
+    values = np.concatenate([each.values for each in readings])
+    return Rows(series, times, values, source.spec().channels)
