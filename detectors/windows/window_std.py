@@ -33,12 +33,12 @@ class WindowStd(Trained[Scale]):
     Cost a row: `window` x C operations. Memory a key: 8 x `memory` x C bytes.
 
     >>> from tocsin.pipeline.types import Batch
-    >>> pairs = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]).reshape(4, 2, 1)
-    >>> rows = Batch(np.zeros(4, dtype=np.int64), np.arange(4), pairs)
+    >>> pairs = np.array([[0, 1], [1, 0], [0, 1], [1, 0], [0, 3]], dtype=float).reshape(5, 2, 1)
+    >>> rows = Batch(np.zeros(5, dtype=np.int64), np.arange(5), pairs)
     >>> scorer = WindowStd(window=2, train=4, memory=6)
-    >>> state = scorer.fit(Spec((1,), window=2), [rows.take(np.arange(3))])
+    >>> state = scorer.fit(Spec((1,), window=2), [rows.take(np.arange(4))])
     >>> found = scorer.score(state, rows).value
-    >>> round(float(found[3] / found[0]), 6)
+    >>> round(float(found[4] / found[0]), 6)
     3.0
     """
 

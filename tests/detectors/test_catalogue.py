@@ -29,7 +29,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_is_answered_with_all() -> None:
-    with pytest.raises(ConfigError, match="there are autoregression, batch_test"):
+    with pytest.raises(ConfigError, match="there are autoencoder, autoregression, batch_test"):
         load("zzz")
 
 

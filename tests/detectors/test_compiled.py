@@ -18,8 +18,9 @@ def test_without_a_folder_for_the_cache_a_kernel_compiles_anew(
 ) -> None:
     asked: list[bool] = []
 
-    def njit(*, cache: bool = False, error_model: str) -> Callable[..., Any]:
+    def njit(*, cache: bool = False, error_model: str, nogil: bool) -> Callable[..., Any]:
         asked.append(cache)
+        assert nogil
 
         def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
             if cache:

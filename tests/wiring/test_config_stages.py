@@ -30,7 +30,9 @@ def test_every_calibrator_can_be_configured(tmp_path: Path, method: str) -> None
 
 @pytest.mark.parametrize("method", THRESHOLDS)
 def test_every_alarm_rule_can_be_configured(tmp_path: Path, method: str) -> None:
-    needed = {"tail": "tail: 0.01, ", "budget": "budget: 1/day, ", "paced": "budget: 1/day, "}.get(method, "")
+    needed = {"tail": "tail: 0.01, ", "budget": "budget: 1/day, ", "paced": "budget: 1/day, "}.get(
+        method, ""
+    )
     given = f"thresholds: {{default: {{{needed}method: {method}}}}}"
     made = load(written(tmp_path, given)).stages.threshold
     assert type(made) is load_class(THRESHOLDS[method])

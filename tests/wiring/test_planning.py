@@ -94,6 +94,10 @@ def test_history_is_learned_and_not_judged() -> None:
     assert forecast.weeks == pytest.approx(2 * 199 * MINUTE / WEEK)
 
 
+def test_history_may_be_a_share_of_the_times() -> None:
+    assert plan(Stages(Ewma()), rows(600, series=2), train=0.25).trained_on == 300
+
+
 @pytest.mark.parametrize("train", [0, 600])
 def test_a_history_that_is_no_part_of_the_rows_is_refused(train: int) -> None:
     with pytest.raises(ConfigError, match="under the 600 times"):

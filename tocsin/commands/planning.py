@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from tocsin.commands.scoring import train_option
 from tocsin.commands.screen import counted, print_json, stdout, tell_table
 from tocsin.config import Stages, load
 from tocsin.connectors.files import open_file
 from tocsin.connectors.records import FieldMap
 from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import number, plural
+from tocsin.history.batch import in_history
 from tocsin.history.judging import Progress, Rows, Trained, judge, steps
 from tocsin.history.learning import learn
 from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts, make_room, start
@@ -60,11 +62,14 @@ class Plan:
     unsure: float | None
 
 
-def plan_config(path: Path, file: Path, train: int | None = None, *, as_json: bool = False) -> None:
+def plan_config(
+    path: Path, file: Path, train: float | None = None, *, as_json: bool = False
+) -> None:
     """Tell the plan of a configuration for rows like those of a file.
 
-    With `train` the first so many times are clean history, learned and not judged. Otherwise the
-    first 200 opinions of each series, at most the half of them, are left out of the forecast.
+    With `train` the first so many times, or such a share of them, are clean history, learned and
+    not judged. Otherwise the first 200 opinions of each series, at most the half of them, are left
+    out of the forecast.
     """
     config = load(path)
     rows = _read(file, config.fields)
@@ -74,7 +79,7 @@ def plan_config(path: Path, file: Path, train: int | None = None, *, as_json: bo
             f"{config.source.spec().item[0]}"
         )
     with counted(2 * len(rows), "planning") as progress:
-        found = plan(config.stages, rows, train, progress)
+        found = plan(config.stages, rows, train_option(train), progress)
     if as_json:
         print_json(_document(found))
     else:
@@ -82,7 +87,7 @@ def plan_config(path: Path, file: Path, train: int | None = None, *, as_json: bo
 
 
 def plan(
-    stages: Stages, rows: Rows, train: int | None = None, progress: Progress | None = None
+    stages: Stages, rows: Rows, train: float | None = None, progress: Progress | None = None
 ) -> Plan:
     """What the stages will take and give on rows like these; every row should be normal.
 
@@ -113,17 +118,12 @@ def plan(
     )
 
 
-def _cut(rows: Rows, train: int | None) -> tuple[Rows | None, Rows]:
-    """Clean history and the rows after it; rows stand in time order."""
+def _cut(rows: Rows, train: float | None) -> tuple[Rows | None, Rows]:
+    """Clean history and the rows after it."""
     if train is None:
         return None, rows
-    times = np.unique(rows.time)
-    if not 0 < train < len(times):
-        raise ConfigError(
-            f"train is {train}, wanted a count under the {len(times)} times there are"
-        )
-    first = int(np.searchsorted(rows.time, times[train]))
-    return rows.take(np.arange(first)), rows.take(np.arange(first, len(rows)))
+    history = in_history(rows, train)
+    return rows.take(np.flatnonzero(history)), rows.take(np.flatnonzero(~history))
 
 
 def _play(

@@ -41,7 +41,7 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
     file = read_rows(path)
     settings = {} if wanted.budget is None else {"budget": wanted.budget}
     rows = file.rows
-    train = _train(wanted.train)
+    train = train_option(wanted.train)
     known = history_rows(rows, train)
     choice = choose(wanted.detector, len(rows.channels), rows.step_ns(), settings, known)
     console = stdout()
@@ -62,7 +62,8 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
             console.print(f"{what}: {where}")
 
 
-def _train(given: float | None) -> int | float | None:
+def train_option(given: float | None) -> int | float | None:
+    """What `--train` says: a count as a whole number, or a share."""
     if given is None or 0 < given < 1:
         return given
     if given != int(given):

@@ -50,7 +50,7 @@ def judge_rows(
 
     if train is None or isinstance(train, Rows):
         return Found(play(rows, train, follows=False), train)
-    history = _history(rows, train)
+    history = in_history(rows, train)
     first, rest = np.flatnonzero(history), np.flatnonzero(~history)
     past = rows.take(first)
     judged = play(rows.take(rest), past, follows=True)
@@ -63,11 +63,11 @@ def history_rows(rows: Rows, train: Train) -> int:
         return 0
     if isinstance(train, Rows):
         return len(train) // max(1, len(set(train.series)))
-    return int(np.count_nonzero(_history(rows, train))) // max(1, len(set(rows.series)))
+    return int(np.count_nonzero(in_history(rows, train))) // max(1, len(set(rows.series)))
 
 
-def _history(rows: Rows, train: object) -> BoolArray:
-    """Which rows (N,) are trained on."""
+def in_history(rows: Rows, train: object) -> BoolArray:
+    """Which rows (N,) are trained on; `train` is a count of times or a share of them."""
     if isinstance(train, bool) or not isinstance(train, int | float | np.integer | np.floating):
         raise ConfigError(f"train is {train!r}, wanted a count, a share under 1 or a frame")
     times = np.unique(rows.time)
