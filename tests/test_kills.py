@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,8 +71,12 @@ def test_killed_thirty_times_it_tells_what_an_undisturbed_run_tells(
     disturbed = Worker(tmp_path / "disturbed", broker, topic, SOURCE, CONFIG)
     saved: set[int] = set()
     try:
+        begun = time.monotonic()
+        disturbed.run_up_to(part, 1)
+        usual = time.monotonic() - begun  # from a start to the first rows that are saved
         for _ in range(KILLS):
-            assert kill_after(disturbed.start(), float(rng.uniform(0.5, 6.0))) == -signal.SIGKILL
+            delay = usual * float(rng.uniform(0.2, 2.0))
+            assert kill_after(disturbed.start(), delay) == -signal.SIGKILL
             position = disturbed.positions().get(part, 0)
             saved.add(position)
             assert (broker.committed(topic, disturbed.group) or 0) <= position
