@@ -28,6 +28,7 @@ from tocsin.pipeline.judge import (
     verdicts_of,
 )
 from tocsin.pipeline.keyed import Rows, put, take
+from tocsin.pipeline.order import NEVER
 from tocsin.pipeline.types import Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
 
 _FEW = 4  # series that alarm in a span; more are cheaper tick by tick, all together
@@ -67,6 +68,7 @@ class Block:
         self.failed[rows] = judged.failed
         self.incidents += [(int(rows[row]), incident) for row, incident in judged.incidents]
 
+    @property
     def verdicts(self) -> Verdicts:
         """The columns people see."""
         key, time = self.batch.key, self.batch.time
@@ -227,7 +229,9 @@ def _until_calm(
     """Judge a series' rows by the definition until one leaves it calm; gives the rows after it."""
     for place, row in enumerate(rows):
         _tick_by_tick(chain, state, block, rows[place : place + 1], names)
-        if not block.alarm[row] and _settled(state, block.batch.key[row : row + 1])[0]:
+        which = block.batch.key[row : row + 1]
+        # A row that is "can't say" does not alarm, but the gate takes it for a beginning.
+        if state.gate.since[which[0]] == NEVER and _settled(state, which)[0]:
             return rows[place + 1 :]
     return rows[:0]
 
@@ -252,7 +256,15 @@ def _tick_by_tick(
 def held_rows(batch: Batch, judged: Judged) -> Held:
     """Judged rows of a tick, as they are learned when it closes."""
     found = judged.verdicts
-    return Held(batch.key, batch.time, batch.values, found.score, found.tail, judged.learnable)
+    return Held(
+        batch.key,
+        batch.time,
+        batch.values,
+        found.score,
+        found.tail,
+        judged.learnable,
+        judged.lesson,
+    )
 
 
 def _decide_again(

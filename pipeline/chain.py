@@ -104,7 +104,11 @@ class NoState:
 
 @dataclass(slots=True)
 class Held:
-    """The rows of the open tick: scored already, learned when the tick closes."""
+    """The rows of the open tick: scored already, learned when the tick closes.
+
+    The scorer learns the `learnable` rows. The calibrator learns each `lesson` that is a number:
+    these rows' scores, and one no wilder than need be of a row that begins an incident.
+    """
 
     key: IntArray  # (N,)
     time: IntArray  # (N,)
@@ -112,6 +116,7 @@ class Held:
     score: FloatArray  # (N,)
     tail: FloatArray  # (N,)
     learnable: BoolArray  # (N,)
+    lesson: FloatArray  # (N,)
 
 
 @dataclass(slots=True)
@@ -169,7 +174,7 @@ def start(chain: Chain) -> ChainState:
     """The state before any row."""
     item = chain.spec.item
     none = np.empty(0, dtype=np.int64)
-    windows = np.empty((0, chain.window.length, *item))
+    windows, none_yet = np.empty((0, chain.window.length, *item)), np.empty(0)
     return ChainState(
         keys=KeyTable([]),
         order=chain.order.start(item),
@@ -184,7 +189,7 @@ def start(chain: Chain) -> ChainState:
         waiting=Waiting(none, none, windows, np.empty(0)),
         episodes=chain.episodes.start(item),
         selftest=chain.selftest.start(item) if chain.selftest else NoState(),
-        held=Held(none, none, windows, np.empty(0), np.empty(0), np.empty(0, dtype=bool)),
+        held=Held(none, none, windows, none_yet, none_yet, none_yet > 0, none_yet),
         clock=NEVER,
         ticks=0,
         fragile=False,

@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tocsin.pipeline.gate import Waiting
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.keyed import forget, put, take
+from tocsin.pipeline.lesson import lesson
 from tocsin.pipeline.rules import verdicts as said
 from tocsin.pipeline.rules.stage import Alarming
 from tocsin.pipeline.severity import reach
@@ -31,6 +32,7 @@ class Judged:
 
     verdicts: Verdicts
     learnable: BoolArray
+    lesson: FloatArray  # what the calibrator may learn; NaN: nothing
     failed: BoolArray
     incidents: list[tuple[int, Incident]]  # with the row each belongs to
 
@@ -87,7 +89,9 @@ def decide(
     score, alarm = opinion.scores.value, verdict == said.ALARM
     verdicts = Verdicts(key, time, score, opinion.tail, alpha, alarm, verdict)
     failed = opinion.failed | state.tripped[key]
-    return Judged(verdicts, learnable & ~opinion.failed, failed, incidents)
+    learnable &= ~opinion.failed
+    lesson = _lessons(chain, state, case, learnable)
+    return Judged(verdicts, learnable, lesson, failed, incidents)
 
 
 def verdicts_of(
@@ -188,6 +192,19 @@ def _admit(
     return learnable, asks
 
 
+def _lessons(chain: Chain, state: ChainState, case: Case, learnable: BoolArray) -> FloatArray:
+    """What the calibrator may learn (N,): of an incident, the row that begins it and no other."""
+    key, time, score = case.batch.key, case.batch.time, case.opinion.scores.value
+    lessons = np.where(learnable, score, np.nan)
+    begins = (case.verdict == said.ALARM) & ~learnable
+    begins &= state.episodes.start[key, ANOMALY] == time
+    for row in np.flatnonzero(begins).tolist():
+        at = key[row : row + 1], time[row : row + 1]
+        level = float(case.alpha[row])
+        lessons[row] = lesson(chain.calibrator, state.calibrator, at, float(score[row]), level)
+    return lessons
+
+
 def score_rows(chain: Chain, state: ChainState, batch: Batch) -> tuple[Scores, BoolArray]:
     """The rows' scores; where the scorer raises, NaN for the rows it raises on and no others."""
     failed = np.zeros(len(batch), dtype=bool)
@@ -237,14 +254,6 @@ def learn_rows(chain: Chain, state: ChainState, batch: Batch) -> None:
             state.tripped[which] = True
 
 
-def learn_tick(chain: Chain, state: ChainState, batch: Batch, score: FloatArray) -> None:
-    """Learn rows of a tick that may be learned, in key order."""
-    order = np.argsort(batch.key, kind="stable")
-    ordered = batch.take(order)
-    learn_rows(chain, state, ordered)
-    learn_verdicts(chain, state, ordered, score[order])
-
-
 def learn_verdicts(chain: Chain, state: ChainState, batch: Batch, score: FloatArray) -> None:
     """Let the stages behind the scorer learn rows of a tick."""
     chain.calibrator.learn(state.calibrator, batch.key, batch.time, score)
@@ -253,24 +262,33 @@ def learn_verdicts(chain: Chain, state: ChainState, batch: Batch, score: FloatAr
 
 def close_tick(chain: Chain, state: ChainState, rows: Held) -> None:
     """A tick is over: learn what may be learned, and show all of it to a threshold that looks."""
-    learn, score = rows.learnable, rows.score[rows.learnable]
+    order = np.argsort(rows.key, kind="stable")
+    rows = Held(*(getattr(rows, column.name)[order] for column in fields(Held)))
+    learn = rows.learnable
     batch = Batch(rows.key[learn], rows.time[learn], rows.values[learn])
+    taught = ~np.isnan(rows.lesson)
     if chain.gate.learn == "quarantine":
-        fresh = Waiting(batch.key, batch.time, batch.values, score)
+        fresh = Waiting(batch.key, batch.time, batch.values, rows.score[learn])
         state.waiting, free = chain.gate.detain(state.waiting, fresh)
         let_out(chain, state, free)
+        taught &= ~learn
     else:
-        learn_tick(chain, state, batch, score)
+        learn_rows(chain, state, batch)
+        chain.rules.learn(state.rules, batch.key, batch.values[:, -1])
+    chain.calibrator.learn(
+        state.calibrator, rows.key[taught], rows.time[taught], rows.lesson[taught]
+    )
     observe = getattr(chain.threshold, "observe", None)
     if observe is not None:
-        order = np.argsort(rows.key, kind="stable")
-        observe(state.threshold, rows.key[order], rows.time[order], rows.tail[order])
+        observe(state.threshold, rows.key, rows.time, rows.tail)
 
 
 def let_out(chain: Chain, state: ChainState, rows: Waiting) -> None:
     """Learn rows that have waited, tick after tick."""
-    for tick in rows.ticks():
-        learn_tick(chain, state, Batch(tick.key, tick.time, tick.values), tick.score)
+    for tick in rows.ticks():  # each in key order
+        batch = Batch(tick.key, tick.time, tick.values)
+        learn_rows(chain, state, batch)
+        learn_verdicts(chain, state, batch, tick.score)
 
 
 def count_ticks(chain: Chain, state: ChainState, ticks: int) -> None:

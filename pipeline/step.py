@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from tocsin.pipeline import gate
-from tocsin.pipeline.bulk import held_rows, judge_ticks, open_block
+from tocsin.pipeline.bulk import Block, held_rows, judge_ticks, open_block
 from tocsin.pipeline.chain import (
     Chain,
     ChainState,
@@ -216,7 +216,7 @@ def _judge_part(
     failed = np.zeros(len(key), dtype=bool)
     happened: list[tuple[int, Incident]] = []
 
-    def note(at: int, judged: Judged) -> None:
+    def note(at: int, judged: Judged | Block) -> None:
         parts.append(judged.verdicts)
         failed[at : at + len(judged.failed)] = judged.failed
         happened.extend((at + row, incident) for row, incident in judged.incidents)
@@ -234,7 +234,7 @@ def _judge_part(
             tick = np.searchsorted(starts, np.arange(first, last), side="right") - 1
             block = open_block(_slice(batch, first, last), tick, seen.take(slice(first, last)))
             judge_ticks(chain, state, block, names, fast=fast)
-            note(first, Judged(block.verdicts(), ~block.failed, block.failed, block.incidents))
+            note(first, block)
         end = len(key)
         note(
             last,

@@ -111,11 +111,12 @@ def _scores(chain: Chain, shadow: Shadow, batch: Batch) -> FloatArray:
 def _learn_open_tick(chain: Chain, state: ChainState, keys: IntArray, shadow: Shadow) -> None:
     """Rows of the open tick are scored and held; in the copy they are learned already."""
     held = state.held
-    for row in np.flatnonzero(np.isin(held.key, keys) & held.learnable).tolist():
+    for row in np.flatnonzero(np.isin(held.key, keys)).tolist():
         place = np.flatnonzero(keys == held.key[row])
         time, values = held.time[row : row + 1], held.values[row : row + 1]
-        chain.scorer.learn(shadow.scorer, Batch(place, time, values))
-        chain.calibrator.learn(shadow.calibrator, place, time, held.score[row : row + 1])
+        if held.learnable[row]:
+            chain.scorer.learn(shadow.scorer, Batch(place, time, values))
+        chain.calibrator.learn(shadow.calibrator, place, time, held.lesson[row : row + 1])
 
 
 def _made(chain: Chain, plain: Plain, places: IntArray) -> Shadow:

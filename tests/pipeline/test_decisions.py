@@ -190,7 +190,7 @@ def test_a_row_near_the_level_is_cannot_say_and_opens_nothing() -> None:
 
 
 def test_rows_that_are_cannot_say_do_not_end_an_incident() -> None:
-    doubtful = fading(50.74)  # a tail of 0.035
+    doubtful = fading(50.77)  # a tail of 0.035
     run = play(DOUBTING, doubtful)
     assert verdicts(run, 301, 341) == [UNSURE]
     assert fault_of(run) == [("open", None), ("resolved", 300)]

@@ -7,10 +7,10 @@ import pytest
 from oracles.pipeline_scorers import TRIP, Crowd, Height, Spread, Tripping
 
 from tocsin.pipeline.calibrate import Conformal
-from tocsin.pipeline.chain import Chain, ChainState, make_room, start
-from tocsin.pipeline.judge import POOL_TICKS, count_ticks, learn_rows, learn_tick, score_rows
+from tocsin.pipeline.chain import Chain, ChainState, Held, make_room, start
+from tocsin.pipeline.judge import POOL_TICKS, close_tick, count_ticks, learn_rows, score_rows
 from tocsin.pipeline.state import same
-from tocsin.pipeline.types import Batch, Spec
+from tocsin.pipeline.types import Batch, FloatArray, Spec
 
 KEYS = 4
 
@@ -93,20 +93,25 @@ def test_nothing_to_learn_is_not_given_to_the_scorer() -> None:
     assert same(state, before)
 
 
+def held(batch: Batch, score: FloatArray) -> Held:
+    learnable = np.ones(len(batch), dtype=bool)
+    return Held(batch.key, batch.time, batch.values, score, score, learnable, score)
+
+
 def test_a_tick_is_learned_in_key_order() -> None:
     chain = chain_of(Crowd())
     one, other = started(chain), started(chain)
     batch = tick([1.0, 2.0, 3.0, 4.0])
-    learn_tick(chain, one, batch, np.zeros(KEYS))
+    close_tick(chain, one, held(batch, np.zeros(KEYS)))
     backwards = np.arange(KEYS)[::-1].copy()
-    learn_tick(chain, other, batch.take(backwards), np.zeros(KEYS))
+    close_tick(chain, other, held(batch.take(backwards), np.zeros(KEYS)))
     assert same(one, other)
 
 
 def test_the_pool_is_renewed_every_so_many_ticks() -> None:
     chain = chain_of(Height())
     state = started(chain)
-    learn_tick(chain, state, tick([1.0, 2.0]), np.array([1.0, 2.0]))
+    close_tick(chain, state, held(tick([1.0, 2.0]), np.array([1.0, 2.0])))
     count_ticks(chain, state, POOL_TICKS - 1)
     assert state.calibrator.pooled == 0
     count_ticks(chain, state, 1)
