@@ -116,12 +116,29 @@ class Store:
         """Let go of the file; may be called twice."""
         self._db.close()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is written inside is written as one: all of it or, where something raises, none."""
+        with self._told():
+            nested = self._db.in_transaction
+            if nested:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("ROLLBACK")
+                raise
+
     def claim(self, chain: Chain, part: str, committed: int | None = None) -> Claim:
         """Take a partition over, fencing off whoever had it.
 
         State behind `committed`, the position the broker holds, is an older owner's: it is dropped.
         """
-        with self._transaction(), self._read():
+        with self.transaction(), self._read():
             row = self._db.execute(
                 "SELECT position, epoch, header, shared FROM parts WHERE part = ?", (part,)
             ).fetchone()
@@ -146,17 +163,12 @@ class Store:
     def checkpoint(self, chain: Chain, checkpoint: Checkpoint, sinks: Sequence[str]) -> None:
         """Write a partition's progress and put its incidents out for the sinks; all or nothing."""
         part, state = checkpoint.part, checkpoint.state
-        with self._transaction():
+        with self.transaction():
+            shared = encode(shared_part(state))
             found = self._db.execute(
                 "UPDATE parts SET position = ?, header = ?, shared = ? "
                 "WHERE part = ? AND epoch = ?",
-                (
-                    checkpoint.position,
-                    header(chain),
-                    encode(shared_part(state)),
-                    part,
-                    checkpoint.epoch,
-                ),
+                (checkpoint.position, header(chain), shared, part, checkpoint.epoch),
             ).rowcount
             if not found:
                 raise FencedError(f"{self._where}: another worker has taken partition {part} over")
@@ -189,7 +201,7 @@ class Store:
 
     def sent(self, numbers: Sequence[int]) -> None:
         """These outbox entries have been delivered."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany("DELETE FROM outbox WHERE number = ?", ((n,) for n in numbers))
 
     def unsent_letters(self, most: int = 500) -> list[DeadLetter]:
@@ -204,7 +216,7 @@ class Store:
 
     def sent_letters(self, letters: Sequence[DeadLetter]) -> None:
         """These dead letters have been handed on; they stay in the store."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "UPDATE dead_letters SET sent = 1 "
                 "WHERE part = ? AND position = ? AND stage = ? AND place = ?",
@@ -228,7 +240,7 @@ class Store:
 
     def add_label(self, label: Label) -> None:
         """Keep a label; one of the same stretch that was said earlier gives way."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO labels (id, said_at, body) VALUES (?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET said_at = excluded.said_at, body = excluded.body "
@@ -245,14 +257,14 @@ class Store:
 
     def add_silence(self, silence: Silence) -> int:
         """Keep a silence; gives its number."""
-        with self._transaction():
+        with self.transaction():
             body = json.dumps(asdict(silence))
             added = self._db.execute("INSERT INTO silences (body) VALUES (?)", (body,))
             return int(added.lastrowid or 0)
 
     def end_silence(self, number: int) -> bool:
         """Forget a silence; False where there is none of that number."""
-        with self._transaction():
+        with self.transaction():
             gone = self._db.execute("DELETE FROM silences WHERE number = ?", (number,))
             return gone.rowcount > 0
 
@@ -267,6 +279,15 @@ class Store:
         with self._told():
             return dict(self._db.execute("SELECT part, position FROM parts ORDER BY part"))
 
+    def remember(self, part: str, position: int) -> None:
+        """Keep where to read on in a part without state, such as a topic of labels."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO parts (part, position, epoch) VALUES (?, ?, 0) "
+                "ON CONFLICT (part) DO UPDATE SET position = excluded.position",
+                (part, position),
+            )
+
     def size(self, part: str) -> int:
         """Bytes of saved state of a partition."""
         with self._told():
@@ -280,7 +301,7 @@ class Store:
 
     def reset(self, part: str) -> None:
         """Forget a partition's position and state; its incidents and dead letters stay."""
-        with self._transaction():
+        with self.transaction():
             self._forget(part)
 
     def _forget(self, part: str) -> None:
@@ -328,7 +349,7 @@ class Store:
     def _prepare(self) -> None:
         """Make the tables in a new file; refuse one that is of another schema."""
         if not self._tables():
-            with self._transaction():
+            with self.transaction():
                 if not self._tables():  # another worker may have made them meanwhile
                     for statement in _TABLES.split(";"):
                         self._db.execute(statement)
@@ -343,18 +364,6 @@ class Store:
 
     def _tables(self) -> set[str]:
         return {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._told():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has rolled it back already
-                    self._db.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _read(self) -> Iterator[None]:

@@ -139,12 +139,18 @@ def score(  # noqa: PLR0913, PLR0917 - the options of a command
         Path | None, typer.Option(help="Where the PNG goes; FILE.tocsin.png here unless given.")
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Write an HTML page too.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Tell why of each incident.")] = False,  # noqa: FBT002 - an option
+    covariates: Annotated[
+        str | None, typer.Option(help="Channels that may explain incidents: a,b,c.")
+    ] = None,
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
     """Score a file whose columns are guessed; draw it."""
     from tocsin.commands import scoring  # noqa: PLC0415 - keeps --help light
 
-    wanted = scoring.Wanted(detector, train, mode.value, budget, as_json=as_json)
+    wanted = scoring.Wanted(
+        detector, train, mode.value, budget, as_json=as_json, explain=explain, covariates=covariates
+    )
     with _asked():
         scoring.score(file, wanted, scoring.Outputs(scores, picture, page))
 
@@ -231,6 +237,7 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
     cause: Annotated[str, typer.Option(help="holiday, hardware, upgrade, …")] = "",
     author: Annotated[str, typer.Option(help="Who says so; you, unless given.")] = "",
     file: Annotated[Path | None, typer.Option(help="Take labels of a csv file.")] = None,
+    topic: Annotated[str, typer.Option(help="Take the new labels of a Kafka topic.")] = "",
     export: Annotated[Path | None, typer.Option(help="Write the faults as intervals.")] = None,
     ask: Annotated[int, typer.Option(min=0, help="Name so many incidents to judge next.")] = 0,
     as_json: Json = False,  # noqa: FBT002 - an option
@@ -244,6 +251,8 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
             labelling.say(config, said)
         elif file is not None:
             labelling.take(config, file)
+        elif topic:
+            labelling.take_topic(config, topic)
         elif export is not None:
             labelling.export(config, export)
         elif ask:

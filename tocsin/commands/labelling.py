@@ -3,7 +3,8 @@
 import csv
 import getpass
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from tocsin.commands.screen import print_json, stdout
+from tocsin.commands.screen import print_json, stderr, stdout
 from tocsin.commands.states import opened
 from tocsin.config import Config, load
+from tocsin.connectors.catalogue import find
 from tocsin.connectors.times import parse_times
 from tocsin.evaluation.asking import next_to_ask
 from tocsin.evaluation.wording import moment, plain, plural
@@ -45,7 +47,8 @@ def say(path: Path, said: Said) -> None:
     with opened(config) as store:
         incidents = {each.id: each for each in store.incidents()}
         label = _label(said, incidents)
-        _take_in(config, store, [label], incidents)
+        told = _take_in(config, store, [label], incidents)
+    _tell([label], told)
 
 
 def take(path: Path, file: Path) -> None:
@@ -53,7 +56,37 @@ def take(path: Path, file: Path) -> None:
     config = load(path)
     labels = list(read_labels(file))
     with opened(config) as store:
-        _take_in(config, store, labels, {each.id: each for each in store.incidents()})
+        told = _take_in(config, store, labels, {each.id: each for each in store.incidents()})
+    _tell(labels, told)
+
+
+def take_topic(path: Path, topic: str) -> None:
+    """Keep every new label of a Kafka topic and let them take their effect.
+
+    The brokers and how to reach them are those of the configuration's source. What is taken and
+    where reading stands are written as one, so that a label is taken once, whatever ends the
+    command; one that is kept already, or gives way to a newer one, changes nothing. Records that
+    are no labels are told on standard error before they are passed.
+    """
+    config = load(path)
+    settings = _kafka(config, topic)
+    from tocsin.connectors.label_topic import read_label_topic  # noqa: PLC0415 - an extra
+
+    taken = refused = 0
+    with opened(config) as store:
+        incidents = {each.id: each for each in store.incidents()}
+        with closing(read_label_topic(settings, topic, _begin(store, topic))) as readings:
+            for reading in readings:
+                part = f"{_part(topic)}{reading.partition}"
+                for offset, why in reading.refused:
+                    stderr().print(f"{part}, offset {offset}: {plain(why)}")
+                with store.transaction():
+                    told = _take_new(config, store, reading.labels, incidents)
+                    store.remember(part, reading.position)
+                _tell(reading.labels, told)
+                taken, refused = taken + len(told), refused + len(reading.refused)
+    rest = f"; {plural(refused, 'record')} refused" if refused else ""
+    stdout().print(f"{plural(taken, 'label')} read from {topic}{rest}")
 
 
 def show(path: Path, *, as_json: bool) -> None:
@@ -158,28 +191,87 @@ def _time(text: str, name: str) -> int:
     return int(times[0])
 
 
+def _kafka(config: Config, topic: str) -> Any:
+    """The settings of the configuration's source, where that is a topic other than this."""
+    source: Any = config.source
+    if not isinstance(source, find("source", "kafka").load()):
+        raise ConfigError(
+            f"{config.path}: --topic reads from the brokers of a Kafka source; "
+            f"{config.name} is none"
+        )
+    settings = source.settings
+    if settings.topic == topic:
+        raise ConfigError(f"{config.path}: {topic} is the topic of the rows, not of labels")
+    return settings
+
+
+def _part(topic: str) -> str:
+    """What a partition's name in the store begins with; no topic of rows has a colon in it."""
+    return f"labels:{topic}/"
+
+
+def _begin(store: Store, topic: str) -> dict[int, int]:
+    """Where to read on, by partition."""
+    head = _part(topic)
+    parts = {name: at for name, at in store.parts().items() if name.startswith(head)}
+    return {int(name.removeprefix(head)): at for name, at in parts.items() if at is not None}
+
+
+def _take_new(
+    config: Config, store: Store, labels: Sequence[Label], incidents: Mapping[str, Incident]
+) -> list[str]:
+    """As `_take_in`, but for labels that are kept already and those that give way to a newer."""
+    kept = {label.id: label for label in store.labels()} if labels else {}
+    told = ["kept already"] * len(labels)
+    new: list[int] = []
+    for number, label in enumerate(labels):
+        before = kept.get(label.id)
+        if before is not None and before.said_at > label.said_at:
+            told[number] = "a newer label of it is kept"
+        elif before != label:
+            kept[label.id] = label
+            new.append(number)
+    words = _take_in(config, store, [labels[number] for number in new], incidents)
+    for number, effect in zip(new, words, strict=True):
+        told[number] = effect
+    return told
+
+
 def _take_in(
-    config: Config, store: Store, labels: list[Label], incidents: Mapping[str, Incident]
-) -> None:
-    """Let labels take their effect in every partition that knows their series, then keep them."""
-    chain = config.stages.chain(config.source.spec())
+    config: Config, store: Store, labels: Sequence[Label], incidents: Mapping[str, Incident]
+) -> list[str]:
+    """Keep labels and let them take their effect in every partition that knows their series.
+
+    All or nothing; gives the effect of each in words. No partition is taken over for no labels.
+    """
     told = ["kept; its series is not known here"] * len(labels)
-    for part in list(store.parts()):
-        claim = store.claim(chain, part)
-        if claim.state is None:
-            continue
-        names = claim.state.keys.names
-        mine = [number for number, label in enumerate(labels) if label.series in names]
-        ended: list[Incident] = []
-        for number in mine:
-            label = labels[number]
-            known = incidents.get(label.incident)
-            told[number], over = apply(chain, claim.state, label, known)
-            ended += over
-        if mine:
-            touched = np.unique([names.index(labels[number].series) for number in mine])
-            mark = Checkpoint(part, claim.epoch, claim.position, claim.state, touched, ended, ())
-            store.checkpoint(chain, mark, list(config.delivery.sinks))
+    if not labels:
+        return told
+    chain = config.stages.chain(config.source.spec())
+    with store.transaction():
+        for part in list(store.parts()):
+            claim = store.claim(chain, part)
+            if claim.state is None:
+                continue
+            names = claim.state.keys.names
+            mine = [number for number, label in enumerate(labels) if label.series in names]
+            ended: list[Incident] = []
+            for number in mine:
+                label = labels[number]
+                known = incidents.get(label.incident)
+                told[number], over = apply(chain, claim.state, label, known)
+                ended += over
+            if mine:
+                touched = np.unique([names.index(labels[number].series) for number in mine])
+                mark = Checkpoint(
+                    part, claim.epoch, claim.position, claim.state, touched, ended, ()
+                )
+                store.checkpoint(chain, mark, list(config.delivery.sinks))
+        for label in labels:
+            store.add_label(label)
+    return told
+
+
+def _tell(labels: Sequence[Label], told: Sequence[str]) -> None:
     for label, words in zip(labels, told, strict=True):
-        store.add_label(label)
         stdout().print(f"{label.verdict}: {plain(label.series)} at {moment(label.start)}: {words}")

@@ -1,13 +1,16 @@
 """`tocsin score`: a file's rows judged with nothing said about them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from tocsin.commands.file_rows import FileRows, read_rows, score_lines, write_scores
+from tocsin.commands.score_explained import Told, covariate_names, explained, explanation_lines
 from tocsin.commands.screen import counted, incidents_table, print_json, stderr, stdout
+from tocsin.evaluation.panel import Panel
 from tocsin.evaluation.wording import duration, moment, plain, plural
 from tocsin.history.batch import Found, Mode, history_rows, judge_rows
 from tocsin.history.choosing import Choice, choose
@@ -18,13 +21,15 @@ from tocsin.pipeline.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a file is to be scored."""
+    """How a file is to be scored; `covariates` are names between commas, for `explain`."""
 
     detector: str = "auto"
     train: float | None = None
     mode: Mode = "causal"
     budget: str | None = None
     as_json: bool = False
+    explain: bool = False
+    covariates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Outputs:
 def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
     """Score a file and tell what was guessed, chosen and found."""
     file = read_rows(path)
+    covariates = _covariates(wanted, file)
     settings = {} if wanted.budget is None else {"budget": wanted.budget}
     rows = file.rows
     train = train_option(wanted.train)
@@ -52,12 +58,25 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
         found = judge_rows(rows, choice, wanted.mode, train, progress)
     if outputs.scores is not None:
         write_scores(outputs.scores, score_lines(rows, found.judged))
-    picture = _draw(path, file, choice, found, wanted, outputs)
+    series = panels(rows, found.judged)
+    origin = Origin(choice.stages.scorer, found.history, causal=wanted.mode == "causal")
+    told = explained(series, origin, covariates) if wanted.explain else None
+    if outputs.picture is None and not wanted.as_json:
+        outputs = replace(outputs, picture=Path(f"{path.stem}.tocsin.png"))
+    if outputs.picture is not None or outputs.page is not None:
+        drawn = [accounted(panel, origin) for panel in series]
+        title = path.name if origin.causal else f"{path.name} (offline: looks both ways)"
+        _draw(drawn if told is None else list(map(told.on, drawn)), title, file, outputs)
     if wanted.as_json:
-        print_json(_document(path, file, choice, found, picture) | {"mode": wanted.mode})
+        document = _document(path, file, choice, found, outputs.picture) | {"mode": wanted.mode}
+        print_json(document if told is None else _with_reasons(document, told))
         return
-    _tell_found(console, file, found)
-    for what, where in (("Scores", outputs.scores), ("Page", outputs.page), ("Picture", picture)):
+    _tell_found(console, file, found, told)
+    for what, where in (
+        ("Scores", outputs.scores),
+        ("Page", outputs.page),
+        ("Picture", outputs.picture),
+    ):
         if where is not None:
             console.print(f"{what}: {where}")
 
@@ -71,25 +90,23 @@ def train_option(given: float | None) -> int | float | None:
     return int(given)
 
 
-def _draw(
-    path: Path, file: FileRows, choice: Choice, found: Found, wanted: Wanted, outputs: Outputs
-) -> Path | None:
-    picture = outputs.picture
-    if picture is None and not wanted.as_json:
-        picture = Path(f"{path.stem}.tocsin.png")
-    origin = Origin(choice.stages.scorer, found.history, causal=wanted.mode == "causal")
-    known = panels(file.rows, found.judged) if picture or outputs.page else ()
-    drawn = [accounted(panel, origin) for panel in known]
-    title = path.name if wanted.mode == "causal" else f"{path.name} (offline: looks both ways)"
-    if picture is not None:
+def _covariates(wanted: Wanted, file: FileRows) -> tuple[str, ...]:
+    if wanted.covariates is None:
+        return ()
+    if not wanted.explain:
+        raise ConfigError("--covariates goes with --explain")
+    return covariate_names(wanted.covariates, file.guess)
+
+
+def _draw(drawn: Sequence[Panel], title: str, file: FileRows, outputs: Outputs) -> None:
+    if outputs.picture is not None:
         from tocsin.evaluation.picture import draw  # noqa: PLC0415 - matplotlib is slow to load
 
-        draw(drawn, picture, title)
+        draw(drawn, outputs.picture, title)
     if outputs.page is not None:
         from tocsin.evaluation.pages.history import Summary, render  # noqa: PLC0415 - plotly is slow to load
 
         render(drawn, outputs.page, title, Summary(" ".join(file.guess.words())))
-    return picture
 
 
 def _tell_guess(console: Console, file: FileRows, choice: Choice, wanted: Wanted) -> None:
@@ -118,7 +135,7 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _tell_found(console: Console, file: FileRows, found: Found) -> None:
+def _tell_found(console: Console, file: FileRows, found: Found, told: Told | None) -> None:
     rows, judged = file.rows, found.judged
     first, last = int(rows.time.min()), int(rows.time.max())
     span = f"{moment(first)} to {moment(last)} UTC, {duration(last - first)}"
@@ -132,6 +149,10 @@ def _tell_found(console: Console, file: FileRows, found: Found) -> None:
     console.print(f"\n{count} in {len(rows)} rows{trained} of {series}, {span}")
     if judged.incidents:
         console.print(incidents_table(judged.incidents))
+    if told is not None and judged.incidents:
+        console.print("\nWhy:")
+        for line in explanation_lines(judged.incidents, told):
+            console.print(line, soft_wrap=True)
     console.print("")
 
 
@@ -161,3 +182,12 @@ def _document(
         ],
         "picture": None if picture is None else str(picture),
     }
+
+
+def _with_reasons(document: dict[str, Any], told: Told) -> dict[str, Any]:
+    """The document with an explanation in each incident, and what cannot be told beside them."""
+    incidents = [
+        incident | {"explanation": told.explanations[incident["id"]].to_json()}
+        for incident in document["incidents"]
+    ]
+    return document | {"incidents": incidents, "remarks": list(told.remarks)}
