@@ -176,6 +176,12 @@ CATALOGUE: dict[str, Entry] = {
             extra="deep",
         ),
         Entry(
+            "rcd_tuned",
+            f"{_HERE}.context.rcd_tuned:RcdTuned",
+            "how badly a row fits its context, by rcd's encoder tuned on clean rows; of research",
+            extra="deep",
+        ),
+        Entry(
             "themis",
             f"{_HERE}.context.themis:EmbeddingSimilarity",
             "how unlike the embeddings of clean windows the newest one's is; of research",

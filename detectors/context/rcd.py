@@ -4,20 +4,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 
-from tocsin.detectors.context import blocks
-from tocsin.detectors.context.encoder import one_thread
-from tocsin.detectors.context.shipped import encoder_of, packs
-from tocsin.detectors.context.views import PATCH, scale_of, views_of
-from tocsin.detectors.rows import channels, need
+from tocsin.detectors.context.reading import (
+    both_sides,
+    check_length,
+    check_scales,
+    logits_by,
+    newest,
+    softened,
+    together,
+)
+from tocsin.detectors.context.shipped import encoder_of
+from tocsin.detectors.rows import channels
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
-
-_LARGEST_BLOCK = 64  # rows
-_FEWEST = 64  # blocks of a series that make a scale worth reading
-_RAMP = 64  # blocks at the ends of a window, where one side of the context is short
 
 
 @dataclass(slots=True)
@@ -84,13 +85,9 @@ class RelativeContext:
 
     def __post_init__(self) -> None:
         for name in ("window", "wide"):
-            length = getattr(self, name)
-            fits = 2 * PATCH <= length <= 64 * PATCH and length % (2 * PATCH) == 0
-            need(fits, name, f"a multiple of {2 * PATCH}, at most {64 * PATCH}", length)
+            check_length(getattr(self, name), name)
         for name in ("scales", "wide_scales"):
-            sizes = getattr(self, name)
-            if not sizes or any(not 1 <= size <= _LARGEST_BLOCK for size in sizes):
-                raise ConfigError(f"{name} must be of 1 to {_LARGEST_BLOCK} rows; found {sizes}")
+            check_scales(getattr(self, name), name)
         if min(self.scales) != 1:
             raise ConfigError(f"scales must have 1, the rows themselves; found {self.scales}")
 
@@ -134,9 +131,11 @@ class RelativeContext:
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         whole = np.concatenate([history, series]).astype(np.float64)
         known = np.isfinite(whole)
-        logit = np.stack([self._both_sides(channel) for channel in whole.T], axis=1)
+        logits = logits_by(encoder_of(self.weights))
+        found = [both_sides(each, self.wide, self.wide_scales, logits) for each in whole.T]
+        logit = np.stack(found, axis=1)
         logit = np.where(known, logit, np.nan)[len(history) :]
-        return Scores(_together(logit), _softened(logit))
+        return Scores(together(logit), softened(logit))
 
     def _judged(self, batch: Batch, seen: IntArray) -> Scores:
         """Scores of the rows, of which the series had `seen` (B,) rows before."""
@@ -146,63 +145,13 @@ class RelativeContext:
         width = values.shape[2]
         ready = np.flatnonzero(seen >= self.warmup)
         recent = np.array(values[ready, -self.frames :].transpose(0, 2, 1), np.float64, order="C")
-        newest = self._newest(recent.reshape(len(ready) * width, self.frames))
+        series = recent.reshape(len(ready) * width, self.frames)
+        found = newest(series, self.window, self.scales, logits_by(encoder_of(self.weights)))
         logit = np.full((len(values), width), np.nan)
-        logit[ready] = newest.reshape(len(ready), width)
+        logit[ready] = found.reshape(len(ready), width)
         blame = np.zeros(values.shape)
-        blame[:, -1] = _softened(logit)
-        return Scores(_together(logit), blame)
-
-    def _newest(self, series: FloatArray) -> FloatArray:
-        """The logit (B,) of the last point of each series (B, frames)."""
-        age = blocks.ages(series)
-        speaks = np.isfinite(series[:, -1]) & (age >= self.window)
-        fitting = np.stack([blocks.fitting(age, size, self.window) for size in self.scales])
-        fitting[:, ~speaks] = 0
-        fitting[fitting < self.window // 2] = 0
-        found = np.full(fitting.shape, np.nan)  # (scales, B)
-        for length in np.unique(fitting[fitting > 0]).tolist():
-            # Windows of one length go together, whatever their scale, so that packs are full.
-            scale, row = np.nonzero(fitting == length)
-            windows = [
-                blocks.ending(series[row[scale == i]], length, size)
-                for i, size in enumerate(self.scales)
-            ]
-            found[scale, row] = self._logits(np.concatenate(windows), length - 1)[:, -1]
-        return _mean(found)
-
-    def _both_sides(self, series: FloatArray) -> FloatArray:
-        """The logit of every point of one series (N,), averaged over windows and scales."""
-        total, scales = np.zeros(len(series)), 0
-        for size in sorted(self.wide_scales):
-            coarse = blocks.from_the_start(series, size)
-            if len(coarse) < _FEWEST and scales:
-                break  # there is no context at this scale
-            scales += 1
-            total += np.repeat(self._covered(coarse), size)[: len(series)]
-        return total / max(scales, 1)
-
-    def _covered(self, coarse: FloatArray) -> FloatArray:
-        """The logit of every block (N,), averaged over the windows, whose ends count less."""
-        total, weight = np.zeros(len(coarse)), np.zeros(len(coarse))
-        places = list(blocks.spans(len(coarse), self.wide, self.wide // 2))
-        windows = np.stack([blocks.in_patches(coarse[first:end]) for first, end in places])
-        found = self._logits(windows, windows.shape[1])
-        for (first, end), logit in zip(places, found, strict=True):
-            inside = np.arange(1.0, end - first + 1)
-            share = np.minimum(np.minimum(inside, inside[::-1]) / _RAMP, 1.0)
-            total[first:end] += share * logit[len(logit) - (end - first) :]
-            weight[first:end] += share
-        return total / weight
-
-    def _logits(self, windows: FloatArray, context: int) -> FloatArray:
-        """The logits (B, L) of windows (B, L), scaled by their first `context` points."""
-        encoder = encoder_of(self.weights)
-        scale = scale_of(windows, np.full(len(windows), context))
-        views = views_of(windows, scale)
-        with torch.inference_mode(), one_thread():
-            found = [encoder(torch.from_numpy(pack)).logit.numpy() for pack in packs(views)]
-        return np.concatenate(found)[: len(windows)].astype(np.float64)
+        blame[:, -1] = softened(logit)
+        return Scores(together(logit), blame)
 
 
 def _keys(state: RelativeContextState, batch: Batch) -> IntArray:
@@ -211,26 +160,3 @@ def _keys(state: RelativeContextState, batch: Batch) -> IntArray:
     if key.size and not (key.min() >= 0 and key.max() < room):
         raise TocsinError(f"keys {key.min()} to {key.max()} in a state with room for {room}")
     return key
-
-
-def _softened(logit: FloatArray) -> FloatArray:
-    """log(1 + exp(logit)), which is positive; 0 without an opinion."""
-    silent = np.isnan(logit)
-    return np.where(silent, 0.0, np.logaddexp(0.0, np.where(silent, 0.0, logit)))
-
-
-def _mean(parts: FloatArray) -> FloatArray:
-    """The mean (B,) of parts (S, B), without those that are NaN; added in order, for the bits."""
-    total, count = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
-    for part in parts:
-        known = ~np.isnan(part)
-        total += np.where(known, part, 0.0)
-        count += known
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _together(logit: FloatArray) -> FloatArray:
-    """One score (B,) of the channels' logits (B, C): half the largest, half the mean."""
-    mean = _mean(logit.T)
-    most = np.where(np.isnan(logit), -np.inf, logit).max(axis=1, initial=-np.inf)
-    return np.where(np.isnan(mean), np.nan, 0.5 * np.where(np.isnan(mean), 0.0, most) + 0.5 * mean)

@@ -10,6 +10,7 @@ from oracles.small_detectors import SMALL
 from tocsin.detectors.catalogue import CATALOGUE, load
 from tocsin.detectors.classical.mahalanobis import Mahalanobis
 from tocsin.detectors.context.rcd import RelativeContext
+from tocsin.detectors.context.rcd_tuned import RcdTuned
 from tocsin.detectors.events.compatibility import Compatibility
 from tocsin.detectors.images.block_dct import BlockDct
 from tocsin.evaluation.checks.golden import check_old_states_load
@@ -57,7 +58,7 @@ def specs(scorer: Scorer[Any]) -> tuple[Spec, ...]:
     frames = frames_of(scorer)
     if isinstance(scorer, Compatibility):  # of one channel there are no pairs
         return Spec((2,)), Spec((3,), window=4)
-    if isinstance(scorer, RelativeContext):  # slow, and channels are scored alone
+    if isinstance(scorer, RelativeContext | RcdTuned):  # slow, and channels are scored alone
         return (Spec((1,), window=frames),)
     return Spec((1,), window=frames), Spec((3,), window=frames + 3)
 

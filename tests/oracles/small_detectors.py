@@ -54,6 +54,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "matrix_profile": {"window": 8, "train": 60, "memory": 100},
     "left_profile": {"window": 8, "memory": 60, "warmup": 24},
     "rcd": {"window": 64, "scales": (1,), "wide": 128, "wide_scales": (1,)},
+    "rcd_tuned": {
+        "window": 32,
+        "scales": (1,),
+        "wide": 64,
+        "wide_scales": (1,),
+        "steps": 3,
+        "batch": 4,
+        "train": 128,
+        "memory": 256,
+    },
     "themis": {"window": 16, "train": 60, "memory": 200, "bank": 40, "embedder": "convolutions"},
     "tree_forecast": {
         "train": 60,

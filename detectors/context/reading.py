@@ -1,0 +1,123 @@
+"""Logits of rows by windows of the encoder, live and with both sides, whatever its weights are."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from tocsin.detectors.context import blocks
+from tocsin.detectors.context.encoder import Encoder, one_thread
+from tocsin.detectors.context.shipped import packs
+from tocsin.detectors.context.views import PATCH, scale_of, views_of
+from tocsin.detectors.rows import need
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.types import FloatArray
+
+# The logits (B, L) of windows (B, L), which are scaled by so many of their first points.
+Logits = Callable[[FloatArray, int], FloatArray]
+
+LARGEST_BLOCK = 64  # rows
+_FEWEST = 64  # blocks of a series that make a scale worth reading
+_RAMP = 64  # blocks at the ends of a window, where one side of the context is short
+
+
+def check_length(length: int, name: str) -> None:
+    """Refuse windows that are not whole pairs of patches, or longer than the encoder knows."""
+    fits = 2 * PATCH <= length <= 64 * PATCH and length % (2 * PATCH) == 0
+    need(fits, name, f"a multiple of {2 * PATCH}, at most {64 * PATCH}", length)
+
+
+def check_scales(sizes: tuple[int, ...], name: str) -> None:
+    """Refuse scales of which there are none, and blocks of too few or too many rows."""
+    if not sizes or any(not 1 <= size <= LARGEST_BLOCK for size in sizes):
+        raise ConfigError(f"{name} must be of 1 to {LARGEST_BLOCK} rows; found {sizes}")
+
+
+def logits_by(encoder: Encoder) -> Logits:
+    """What an encoder says of windows; always of eight at once and in one thread, for the bits."""
+
+    def logits(windows: FloatArray, context: int) -> FloatArray:
+        scale = scale_of(windows, np.full(len(windows), context))
+        views = views_of(windows, scale)
+        with torch.inference_mode(), one_thread():
+            found = [encoder(torch.from_numpy(pack)).logit.numpy() for pack in packs(views)]
+        return np.concatenate(found)[: len(windows)].astype(np.float64)
+
+    return logits
+
+
+def newest(series: FloatArray, window: int, scales: tuple[int, ...], logits: Logits) -> FloatArray:
+    """The logit (B,) of the last point of each series (B, frames), averaged over the scales."""
+    age = blocks.ages(series)
+    speaks = np.isfinite(series[:, -1]) & (age >= window)
+    fitting = np.stack([blocks.fitting(age, size, window) for size in scales])
+    fitting[:, ~speaks] = 0
+    fitting[fitting < window // 2] = 0
+    found = np.full(fitting.shape, np.nan)  # (scales, B)
+    for length in np.unique(fitting[fitting > 0]).tolist():
+        # Windows of one length go together, whatever their scale, so that packs are full.
+        scale, row = np.nonzero(fitting == length)
+        windows = [
+            blocks.ending(series[row[scale == i]], length, size) for i, size in enumerate(scales)
+        ]
+        found[scale, row] = logits(np.concatenate(windows), length - 1)[:, -1]
+    return _mean(found)
+
+
+def both_sides(
+    series: FloatArray, wide: int, scales: tuple[int, ...], logits: Logits
+) -> FloatArray:
+    """The logit of every point of one series (N,), averaged over windows and scales."""
+    total, joined = np.zeros(len(series)), 0
+    for size in sorted(scales):
+        coarse = blocks.from_the_start(series, size)
+        if len(coarse) < _FEWEST and joined:
+            break  # there is no context at this scale
+        joined += 1
+        total += np.repeat(_covered(coarse, wide, logits), size)[: len(series)]
+    return total / max(joined, 1)
+
+
+def softened(logit: FloatArray) -> FloatArray:
+    """log(1 + exp(logit)), which is positive; 0 without an opinion.
+
+    >>> softened(np.array([0.0, np.nan])).round(3).tolist()
+    [0.693, 0.0]
+    """
+    silent = np.isnan(logit)
+    return np.where(silent, 0.0, np.logaddexp(0.0, np.where(silent, 0.0, logit)))
+
+
+def together(logit: FloatArray) -> FloatArray:
+    """One score (B,) of the channels' logits (B, C): half the largest, half the mean.
+
+    >>> together(np.array([[1.0, 3.0], [1.0, np.nan]])).tolist()
+    [2.5, 1.0]
+    """
+    mean = _mean(logit.T)
+    most = np.where(np.isnan(logit), -np.inf, logit).max(axis=1, initial=-np.inf)
+    return np.where(np.isnan(mean), np.nan, 0.5 * np.where(np.isnan(mean), 0.0, most) + 0.5 * mean)
+
+
+def _covered(coarse: FloatArray, wide: int, logits: Logits) -> FloatArray:
+    """The logit of every block (N,), averaged over the windows, whose ends count less."""
+    total, weight = np.zeros(len(coarse)), np.zeros(len(coarse))
+    places = list(blocks.spans(len(coarse), wide, wide // 2))
+    windows = np.stack([blocks.in_patches(coarse[first:end]) for first, end in places])
+    found = logits(windows, windows.shape[1])
+    for (first, end), logit in zip(places, found, strict=True):
+        inside = np.arange(1.0, end - first + 1)
+        share = np.minimum(np.minimum(inside, inside[::-1]) / _RAMP, 1.0)
+        total[first:end] += share * logit[len(logit) - (end - first) :]
+        weight[first:end] += share
+    return total / weight
+
+
+def _mean(parts: FloatArray) -> FloatArray:
+    """The mean (B,) of parts (S, B), without those that are NaN; added in order, for the bits."""
+    total, count = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
+    for part in parts:
+        known = ~np.isnan(part)
+        total += np.where(known, part, 0.0)
+        count += known
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
