@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -263,15 +263,13 @@ def learn_verdicts(chain: Chain, state: ChainState, batch: Batch, score: FloatAr
 def close_tick(chain: Chain, state: ChainState, rows: Held) -> None:
     """A tick is over: learn what may be learned, and show all of it to a threshold that looks."""
     order = np.argsort(rows.key, kind="stable")
-    rows = Held(*(getattr(rows, column.name)[order] for column in fields(Held)))
-    learn = rows.learnable
+    learn, taught = order[rows.learnable[order]], order[~np.isnan(rows.lesson[order])]
     batch = Batch(rows.key[learn], rows.time[learn], rows.values[learn])
-    taught = ~np.isnan(rows.lesson)
     if chain.gate.learn == "quarantine":
         fresh = Waiting(batch.key, batch.time, batch.values, rows.score[learn])
         state.waiting, free = chain.gate.detain(state.waiting, fresh)
         let_out(chain, state, free)
-        taught &= ~learn
+        taught = taught[~rows.learnable[taught]]
     else:
         learn_rows(chain, state, batch)
         chain.rules.learn(state.rules, batch.key, batch.values[:, -1])
@@ -280,7 +278,7 @@ def close_tick(chain: Chain, state: ChainState, rows: Held) -> None:
     )
     observe = getattr(chain.threshold, "observe", None)
     if observe is not None:
-        observe(state.threshold, rows.key, rows.time, rows.tail)
+        observe(state.threshold, rows.key[order], rows.time[order], rows.tail[order])
 
 
 def let_out(chain: Chain, state: ChainState, rows: Waiting) -> None:

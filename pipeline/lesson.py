@@ -10,6 +10,7 @@ RARER = 10.0  # times rarer than the alarm level is rare enough
 BEYOND = 2.0  # and so is as many times rarer than a record
 
 _HALVINGS = 32  # of a float's 64 bits: the sign, the exponent and 20 bits of the fraction
+_MAGNITUDE = 2**63 - 1  # all of a float's bits but the sign
 
 
 def lesson(
@@ -69,6 +70,3 @@ def _value(place: int) -> float:
     """
     size = float(np.int64(abs(place)).view(np.float64))
     return size if place >= 0 else -size
-
-
-_MAGNITUDE = 2**63 - 1
