@@ -7,10 +7,10 @@ import numpy as np
 
 from tocsin.detectors.context.reading import (
     both_sides,
-    check_length,
-    check_scales,
+    check_reading,
     logits_by,
     newest,
+    rows_read,
     softened,
     together,
 )
@@ -84,12 +84,7 @@ class RelativeContext:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        for name in ("window", "wide"):
-            check_length(getattr(self, name), name)
-        for name in ("scales", "wide_scales"):
-            check_scales(getattr(self, name), name)
-        if min(self.scales) != 1:
-            raise ConfigError(f"scales must have 1, the rows themselves; found {self.scales}")
+        check_reading(self)
 
     @property
     def warmup(self) -> int:
@@ -97,8 +92,7 @@ class RelativeContext:
 
     @property
     def frames(self) -> int:
-        # Twice the window at least, so that a row missing at its begin is no series that begins.
-        return self.window * max(2, *self.scales)
+        return rows_read(self)
 
     def start(self, spec: Spec) -> RelativeContextState:
         channels(spec)

@@ -8,17 +8,16 @@ import numpy as np
 
 from tocsin.detectors.context.reading import (
     both_sides,
-    check_length,
-    check_scales,
+    check_reading,
     logits_by,
     newest,
+    rows_read,
     softened,
     together,
 )
 from tocsin.detectors.context.tuning import FEWEST, Lessons, Tuned, tune, untuned
 from tocsin.detectors.rows import need, tidied
 from tocsin.detectors.trained import Trained, TrainingState
-from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 _TUNED = -1  # instead of the rows that a series in training had
@@ -83,12 +82,7 @@ class RcdTuned(Trained[Tuned]):
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}), research=True)
 
     def check(self) -> None:
-        for name in ("window", "wide"):
-            check_length(getattr(self, name), name)
-        for name in ("scales", "wide_scales"):
-            check_scales(getattr(self, name), name)
-        if min(self.scales) != 1:
-            raise ConfigError(f"scales must have 1, the rows themselves; found {self.scales}")
+        check_reading(self)
         need(self.train >= FEWEST, "train", f"{FEWEST} or more", self.train)
         room = max(self.train, self.frames) + self.frames
         need(self.memory >= room, "memory", f"{room} or more, train and a window", self.memory)
@@ -103,8 +97,7 @@ class RcdTuned(Trained[Tuned]):
 
     @property
     def frames(self) -> int:
-        # Twice the window at least, so that a row missing at its begin is no series that begins.
-        return self.window * max(2, *self.scales)
+        return rows_read(self)
 
     def model(self, rows: FloatArray) -> Tuned:
         lessons = Lessons(

@@ -1,6 +1,7 @@
 """Logits of rows by windows of the encoder, live and with both sides, whatever its weights are."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,13 +22,44 @@ _FEWEST = 64  # blocks of a series that make a scale worth reading
 _RAMP = 64  # blocks at the ends of a window, where one side of the context is short
 
 
-def check_length(length: int, name: str) -> None:
+class Read(Protocol):
+    """The settings by which series are cut into the encoder's windows, live and offline."""
+
+    @property
+    def window(self) -> int: ...
+    @property
+    def scales(self) -> tuple[int, ...]: ...
+    @property
+    def wide(self) -> int: ...
+    @property
+    def wide_scales(self) -> tuple[int, ...]: ...
+
+
+def check_reading(read: Read) -> None:
+    """Refuse windows and scales that the encoder cannot read."""
+    _check_length(read.window, "window")
+    _check_length(read.wide, "wide")
+    _check_scales(read.scales, "scales")
+    _check_scales(read.wide_scales, "wide_scales")
+    if min(read.scales) != 1:
+        raise ConfigError(f"scales must have 1, the rows themselves; found {read.scales}")
+
+
+def rows_read(read: Read) -> int:
+    """How many rows a live score looks at.
+
+    Twice the window at least, so that a row missing at its begin is no series that begins.
+    """
+    return read.window * max(2, *read.scales)
+
+
+def _check_length(length: int, name: str) -> None:
     """Refuse windows that are not whole pairs of patches, or longer than the encoder knows."""
     fits = 2 * PATCH <= length <= 64 * PATCH and length % (2 * PATCH) == 0
     need(fits, name, f"a multiple of {2 * PATCH}, at most {64 * PATCH}", length)
 
 
-def check_scales(sizes: tuple[int, ...], name: str) -> None:
+def _check_scales(sizes: tuple[int, ...], name: str) -> None:
     """Refuse scales of which there are none, and blocks of too few or too many rows."""
     if not sizes or any(not 1 <= size <= LARGEST_BLOCK for size in sizes):
         raise ConfigError(f"{name} must be of 1 to {LARGEST_BLOCK} rows; found {sizes}")
