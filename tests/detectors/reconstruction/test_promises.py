@@ -1,4 +1,4 @@
-"""What the detectors of research, hyperbolic and of scale learning, promise of every stream."""
+"""What the learned detectors of windows promise beyond the conformance suite."""
 
 import json
 import subprocess
@@ -11,37 +11,36 @@ import numpy as np
 import pytest
 from oracles.windows import signal, windows_of
 
-from tocsin.detectors.reconstruction.hyperbolic import HyperbolicReconstruction
-from tocsin.detectors.reconstruction.scale_learning import ScaleLearning
+from tocsin.detectors.catalogue import load as detector
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.state import Header, load, save, settings_of
 from tocsin.pipeline.types import Batch, FloatArray, Spec
 
-SHORT = {"window": 6, "steps": 6, "batch": 16, "train": 60, "memory": 200}
+KEPT = {"steps": 6, "train": 60, "memory": 200}
+SHORT = {**KEPT, "window": 6, "batch": 16}
+PATCHED = {"patches": 3, "patch": 2, "width": 4, "heads": 2, "blocks": 1, "inner": 4}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "HyperbolicReconstruction": {**SHORT, "hidden": 8, "code": 2, "ball": 4},
-    "ScaleLearning": {**SHORT, "groups": 3, "subsets": 4, "width": 6, "hidden": 6},
+    "oracle_ad": {**KEPT, "window": 4, "width": 4, "heads": 2},
+    "degradation_transformer": {**KEPT, **PATCHED},
+    "hyperbolic": {**SHORT, "hidden": 8, "code": 2, "ball": 4},
+    "scale_learning": {**SHORT, "groups": 3, "subsets": 4, "width": 6, "hidden": 6},
 }
-SCORERS: list[Any] = [
-    HyperbolicReconstruction(**SETTINGS["HyperbolicReconstruction"]),
-    ScaleLearning(**SETTINGS["ScaleLearning"]),
-]
-each = pytest.mark.parametrize("scorer", SCORERS, ids=lambda scorer: type(scorer).__name__)
+RESEARCH = ("hyperbolic", "scale_learning")
+SCORERS: dict[str, Any] = {name: detector(name)(**given) for name, given in SETTINGS.items()}
+each = pytest.mark.parametrize("scorer", SCORERS.values(), ids=list(SCORERS))
 
 # Loads the states in a folder, scores the rows beside them and prints them to the last bit.
 SCORE_ELSEWHERE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from tocsin.detectors.reconstruction.hyperbolic import HyperbolicReconstruction
-from tocsin.detectors.reconstruction.scale_learning import ScaleLearning
+from tocsin.detectors.catalogue import load as detector
 from tocsin.pipeline.state import Header, load, settings_of
 from tocsin.pipeline.types import Batch, Spec
 scores = []
-for kind in (HyperbolicReconstruction, ScaleLearning):
-    name = kind.__name__
-    scorer = kind(**json.loads(sys.argv[1])[name])
-    header = Header(name, scorer.version, settings_of(scorer))
+for name, settings in json.loads(sys.argv[1]).items():
+    scorer = detector(name)(**settings)
+    header = Header(type(scorer).__name__, scorer.version, settings_of(scorer))
     state = load(Path(sys.argv[2], name + ".zip"), header, scorer.start(Spec((2,), scorer.frames)))
     with np.load(Path(sys.argv[2], name + ".npz")) as rows:
         found = scorer.score(state, Batch(rows["key"], rows["time"], rows["values"]))
@@ -65,9 +64,9 @@ def header(scorer: Any) -> Header:
     return Header(type(scorer).__name__, scorer.version, settings_of(scorer))
 
 
-@each
-def test_it_says_that_it_is_of_research(scorer: Any) -> None:
-    assert scorer.traits.research
+@pytest.mark.parametrize("name", RESEARCH)
+def test_it_says_that_it_is_of_research(name: str) -> None:
+    assert SCORERS[name].traits.research
 
 
 @each
@@ -86,7 +85,7 @@ def test_a_score_is_the_same_whatever_follows_it(scorer: Any) -> None:
 
 @each
 def test_a_row_scores_the_same_in_any_batch(scorer: Any) -> None:
-    batch = stream(scorer, signal(150, 2, seed=2))
+    batch = stream(scorer, signal(200, 2, seed=2))
     state = scorer.fit(Spec((2,), scorer.frames), [batch])
     whole = scorer.score(state, batch)
     order = np.random.default_rng(3).permutation(len(batch))
@@ -122,10 +121,9 @@ def test_a_state_saved_in_midstream_goes_on_as_if_never_stopped(
 
 def test_a_state_scores_the_same_in_another_process(tmp_path: Path) -> None:
     wanted = []
-    for scorer in SCORERS:
+    for name, scorer in SCORERS.items():
         batch = stream(scorer, signal(120, 2, seed=5))
         state = scorer.fit(Spec((2,), scorer.frames), [batch])
-        name = type(scorer).__name__
         save(tmp_path / f"{name}.zip", header(scorer), state)
         rows = batch.take(np.arange(20))
         np.savez(tmp_path / name, key=rows.key, time=rows.time, values=rows.values)
