@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,10 +45,13 @@ class Post:
     """Delivers what a checkpoint has put into the store, and nothing that is not there yet.
 
     A sink that fails is tried again after a wait that doubles up to a minute; the others go on.
+    `delivered` counts revisions by sink and `failures` the attempts that a sink refused.
     """
 
     store: Store
     delivery: Delivery
+    delivered: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
     _patience: dict[str, _Patience] = field(default_factory=dict)
 
     def sink_names(self) -> list[str]:
@@ -76,6 +80,7 @@ class Post:
             send()
         except SinkError as error:
             patience.failed()
+            self.failures[name] += 1
             _log.warning("%s: %s; tried again in %.1f s", name, error, patience.wait_s)
         else:
             patience.worked()
@@ -84,6 +89,7 @@ class Post:
         while waiting := self.store.unsent(name):
             sink.send([incident for _, incident in waiting])
             self.store.sent([number for number, _ in waiting])
+            self.delivered[name] += len(waiting)
 
     def _letters(self) -> None:
         sink = self.delivery.dead_letters

@@ -47,19 +47,13 @@ class RunOptions:
     silence: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What one step took in and gave, for those who look on: pictures, score files, tests."""
-
-    part: str
-    series: Sequence[str]  # names by key
-    reading: Reading | None  # None for what was judged at the end of the source
-    outcome: Outcome
-
-
 @dataclass(slots=True)
 class Summary:
-    """Counts of a run."""
+    """Counts of a run, so far while it goes on.
+
+    `delivered` and `failures` are by sink: revisions of incidents, and attempts that failed.
+    `checkpoint_s` is how long the last checkpoint took.
+    """
 
     rows: int = 0
     rejected: int = 0
@@ -68,6 +62,24 @@ class Summary:
     resolved: int = 0
     checkpoints: int = 0
     undelivered: int = 0
+    delivered: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    checkpoint_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one step took in and gave, for those who look on: pictures, metrics, tests.
+
+    `state` and `summary` are the run's own, as they are after the step; nobody changes them.
+    """
+
+    part: str
+    series: Sequence[str]  # names by key
+    reading: Reading | None  # None for what was judged at the end of the source, or while it rests
+    outcome: Outcome
+    state: ChainState
+    summary: Summary
 
 
 @dataclass(slots=True)
@@ -126,7 +138,7 @@ class _Loop:
     ) -> None:
         self.chain, self.source, self.store, self.post = chain, source, store, post
         self.options, self.watch = options, watch
-        self.summary = Summary()
+        self.summary = Summary(delivered=post.delivered, failures=post.failures)
         self._parts: dict[str, _Part] = {}
         self._fenced: set[str] = set()  # what the source may still give rows of
         self._written_s = time.monotonic()
@@ -172,7 +184,7 @@ class _Loop:
 
     def checkpoint(self, parts: Sequence[str]) -> None:
         """Write partitions down, then commit their positions, then tell people."""
-        positions: dict[str, int] = {}
+        begun, positions = time.monotonic(), dict[str, int]()
         for name in parts:
             part = self._parts[name]
             try:
@@ -185,6 +197,7 @@ class _Loop:
             if part.position is not None:
                 positions[name] = part.position
         self._written_s = time.monotonic()
+        self.summary.checkpoint_s = self._written_s - begun
         self.source.commit(positions)
         self.post.deliver()
 
@@ -237,7 +250,8 @@ class _Loop:
         if reading is not None and self.options.on_late == "dead_letter":
             part.letters += _refused_letters(reading, outcome)
         if self.watch is not None:
-            self.watch(Watched(part.name, part.state.keys.names, reading, outcome))
+            names = part.state.keys.names
+            self.watch(Watched(part.name, names, reading, outcome, part.state, self.summary))
 
     def _idle(self) -> None:
         """Nothing came: a partition's clock goes on as the wall clock does."""
