@@ -18,9 +18,9 @@ import torch
 from numba.core.errors import TypingError
 
 from tocsin.detectors.catalogue import CATALOGUE, Entry, load
-from tocsin.detectors.context.encoder import one_thread
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.context.views import VIEWS
+from tocsin.detectors.device import one_thread
 from tocsin.detectors.trained import Trained
 from tocsin.pipeline.keyed import grow, keyed_fields, read_field
 from tocsin.pipeline.types import Batch, FloatArray, Spec, frames_of

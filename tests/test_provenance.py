@@ -192,11 +192,13 @@ def test_a_result_says_that_it_was_fitted_on_rows_before_the_first_label(name: s
 
 def shipped() -> str:
     """All that is known of how the weights that come along were made."""
-    folder = ROOT / "detectors" / "context"
-    weights = (folder / "rcd.safetensors").read_bytes()
-    size = struct.unpack("<Q", weights[:8])[0]
-    header = json.loads(weights[8 : 8 + size])["__metadata__"]
-    return json.dumps(header) + (folder / "rcd.log.jsonl").read_text(encoding="utf-8")
+    told = []
+    for name in ("rcd", "rcd_offline"):
+        weights = (ROOT / f"detectors/context/{name}.safetensors").read_bytes()
+        size = struct.unpack("<Q", weights[:8])[0]
+        told.append(json.dumps(json.loads(weights[8 : 8 + size])["__metadata__"]))
+        told.append((ROOT / f"detectors/context/{name}.log.jsonl").read_text(encoding="utf-8"))
+    return "\n".join(told)
 
 
 def test_no_labelled_data_set_has_a_part_in_the_weights_that_come_along() -> None:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from tocsin.detectors.compiled import compiled
-from tocsin.detectors.context.encoder import Encoder, one_thread
+from tocsin.detectors.context.encoder import Encoder
 from tocsin.detectors.context.shipped import encoder_of, packs
 from tocsin.detectors.context.views import Scale, views_of
+from tocsin.detectors.device import one_thread
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import FloatArray, IntArray
 

@@ -13,8 +13,6 @@ labels which depend on context teach an encoder to compare is theirs; the networ
 the numbers here are our own.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,17 +78,6 @@ class Encoder(nn.Module):
             x = block(x, turns)
         normed: Tensor = self.norm(x)
         return normed
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """While it lasts, torch computes in one thread: how work is parted could change last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Block(nn.Module):

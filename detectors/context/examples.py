@@ -5,7 +5,7 @@ the very batches it would have seen.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,12 +20,13 @@ from tocsin.detectors.context.views import (
 )
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 
+Form = Literal["live", "offline"]  # what an encoder is to read: rows as they come, or whole series
+
 CLEAN = -1  # the kind of a window without an anomaly
 _SHORT = 32.0  # points of an anomaly that weighs 1
 _LIGHTEST, _HEAVIEST = 0.7, 6.0
 _END = 16  # the newest points of a window, which weigh more
-_END_WEIGHT = 3.0
-_LAST_WEIGHT = 4.0  # times that, for the newest point, which is all that a live score is about
+_NEWEST = (3.0, 4.0)  # what those weigh, and times that the last, which a live score is about
 _LIVE = 4  # windows that a drawn one gives as they are seen live, each a quarter as long
 _FRESH = 0.65  # share of those that end soon after an anomaly began
 _SOON = 48.0  # points after its begin, at most
@@ -69,35 +70,58 @@ class Examples(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How windows become batches.
+    """How windows become batches, eight of `points` points each a chunk.
 
-    A chunk is eight batches of `points` points each: three of windows of `length`, two of half
-    that length, and three of a quarter, as they are seen live: cut out of windows of `length` so
-    that many end soon after an anomaly began, and scaled by all but the newest point. Kinds in
-    `hard` weigh twice.
+    For the form "live" they are three of windows of `length`, two of half that length, and three
+    of a quarter, as they are seen live: cut out of windows of `length` so that many end soon after
+    an anomaly began, and scaled by all but the newest point. For "offline" they are two each of
+    windows of `length`, a half, a quarter and an eighth of it, as coarse scales of short series
+    have them; all are scaled by all their points, and no end counts more. Kinds in `hard` weigh
+    twice.
     """
 
     length: int = 1024
     points: int = 16 * 1024
     hard: tuple[str, ...] = ()
+    form: Form = "live"
 
 
 def chunk(source: Source, recipe: Recipe, seed: int, number: int) -> list[Examples]:
     """The eight batches of one chunk; the same for the same arguments, whenever it is asked for."""
     rng = np.random.default_rng([seed, number])
-    rows = recipe.points // recipe.length
     hard = np.array([2.0 if kind in recipe.hard else 1.0 for kind in source.kinds] + [1.0])
+    made = _for_offline if recipe.form == "offline" else _for_live
+    parts = made(source, recipe, hard, rng)
+    return [parts[i] for i in (0, 5, 3, 1, 6, 4, 2, 7)]  # the lengths in turn
+
+
+def _for_offline(
+    source: Source, recipe: Recipe, hard: FloatArray, rng: np.random.Generator
+) -> list[Examples]:
+    parts = []
+    for length in (recipe.length >> halved for halved in range(4)):
+        drawn = source(rng, 2 * (recipe.points // length), length, held_out=False)
+        for part in _dealt(drawn, 2, rng):
+            whole = np.full(len(part.values), length)
+            parts.append(examples(part, hard[part.kind], whole, rng))
+    return parts
+
+
+def _for_live(
+    source: Source, recipe: Recipe, hard: FloatArray, rng: np.random.Generator
+) -> list[Examples]:
+    rows = recipe.points // recipe.length
     whole = source(rng, 3 * rows, recipe.length, held_out=False)
     half = source(rng, 4 * rows, recipe.length // 2, held_out=False)
     live = as_live(source(rng, 3 * rows, recipe.length, held_out=False), rng)
     parts = [
-        examples(part, hard[part.kind], _contexts(part, rng), rng)
+        examples(part, hard[part.kind], _contexts(part, rng), rng, newest=_NEWEST)
         for part in (*_dealt(whole, 3, rng), *_dealt(half, 2, rng))
     ]
     for part in _dealt(live, 3, rng):
         past = np.full(len(part.values), part.values.shape[1] - 1)
-        parts.append(examples(part, hard[part.kind], past, rng))
-    return [parts[i] for i in (0, 5, 3, 1, 6, 4, 2, 7)]  # the lengths in turn
+        parts.append(examples(part, hard[part.kind], past, rng, newest=_NEWEST))
+    return parts
 
 
 def held_out(source: Source, count: int, length: int, seed: int) -> Drawn:
@@ -124,11 +148,17 @@ def as_live(drawn: Drawn, rng: np.random.Generator) -> Drawn:
 
 
 def examples(
-    drawn: Drawn, hard: FloatArray, context: IntArray, rng: np.random.Generator
+    drawn: Drawn,
+    hard: FloatArray,
+    context: IntArray,
+    rng: np.random.Generator,
+    *,
+    newest: tuple[float, float] = (1.0, 1.0),
 ) -> Examples:
     """A batch of the drawn windows, scaled by their first `context` (B,) points.
 
-    Half are turned upside down. `hard` (B,) is what each window weighs.
+    Half are turned upside down. `hard` (B,) is what each window weighs; the newest 16 points weigh
+    the first of `newest` and the last of them as much again as the second says.
     """
     sign = rng.choice([-1.0, 1.0], size=(len(drawn.values), 1))
     values, clean = sign * drawn.values, sign * drawn.clean
@@ -136,8 +166,8 @@ def examples(
     known = np.isfinite(clean)
     seen = observed(values)
     weight = weights(drawn.label) * hard[:, None] * seen
-    weight[:, -_END:] *= _END_WEIGHT
-    weight[:, -1] *= _LAST_WEIGHT
+    weight[:, -_END:] *= newest[0]
+    weight[:, -1] *= newest[1]
     weight[drawn.label.mean(axis=1) > _MOSTLY] = 0.0
     return Examples(
         views_of(values, scale),

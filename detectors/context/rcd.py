@@ -6,13 +6,13 @@ from typing import ClassVar
 import numpy as np
 
 from tocsin.detectors.context.reading import (
-    both_sides,
     check_reading,
     logits_by,
     newest,
     rows_read,
     softened,
     together,
+    usual_taken_off,
 )
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.rows import channels
@@ -47,7 +47,9 @@ class RelativeContext:
 
     `offline` reads windows of `wide` blocks at `wide_scales`, half overlapping, scaled by all
     their points, with rows on both sides; logits are averaged over the windows that cover a row,
-    of which the 64 blocks at either end count less.
+    of which the 64 blocks at either end count less. A channel's median logit over the series is
+    then taken off, so that 0 is what is usual for it, and one that is restless throughout does not
+    drown the others.
 
     Finds spikes, stuck or noisy stretches, shapes and values out of place, and changes of level or
     rhythm while they set in. Misses what lasts longer than the window, correlation that breaks
@@ -56,10 +58,11 @@ class RelativeContext:
     missing has no opinion; the score is NaN where no channel has one, and for a series' first
     `window` - 1 rows. A channel that never moved is scored too; any move is then far.
 
-    `weights` names another file of weights; empty, it is the one that comes along. Cost a row and
-    channel: about 1.2 ms a scale on one core at 256 blocks, eight times that where a row comes
-    alone. Memory: the windows, `frames` rows a key; 4 MB for the weights once. Shift and scale
-    leave the scores alone.
+    `weights` names another file of weights, for both forms; empty, each has the one that comes
+    along for it, as the two read windows of other lengths and scales. Cost a row and channel: about
+    1.2 ms a scale on one core at 256 blocks, eight times that where a row comes alone. Memory: the
+    windows, `frames` rows a key; 4 MB for the weights once a form. Shift and scale leave the scores
+    alone.
 
     Reference: the idea of training on context-dependent labels of synthetic series is from Lan and
     others, Towards Foundation Models for Zero-Shot Time Series Anomaly Detection: Leveraging
@@ -124,11 +127,8 @@ class RelativeContext:
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         whole = np.concatenate([history, series]).astype(np.float64)
-        known = np.isfinite(whole)
-        logits = logits_by(encoder_of(self.weights))
-        found = [both_sides(each, self.wide, self.wide_scales, logits) for each in whole.T]
-        logit = np.stack(found, axis=1)
-        logit = np.where(known, logit, np.nan)[len(history) :]
+        logits = logits_by(encoder_of(self.weights, "offline"))
+        logit = usual_taken_off(whole, self, logits)[len(history) :]
         return Scores(together(logit), softened(logit))
 
     def _judged(self, batch: Batch, seen: IntArray) -> Scores:

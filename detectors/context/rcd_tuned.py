@@ -6,16 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from tocsin.detectors.context.examples import Form
 from tocsin.detectors.context.reading import (
-    both_sides,
     check_reading,
     logits_by,
     newest,
     rows_read,
     softened,
     together,
+    usual_taken_off,
 )
 from tocsin.detectors.context.tuning import FEWEST, Lessons, Tuned, tune, untuned
+from tocsin.detectors.device import CPU, torch_device
 from tocsin.detectors.rows import need, tidied
 from tocsin.detectors.trained import Trained, TrainingState
 from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
@@ -50,9 +52,10 @@ class RcdTuned(Trained[Tuned]):
 
     Tuning is a pure function of rows and settings: about 7 s at the defaults on one core, when the
     first row after the training is scored, and once more after a restart; in `Refitted` it is made
-    beside the run. Cost a row and channel: as `rcd`, but series do not share a pass. Memory a key:
-    8 x `memory` x C bytes, 2 MB of weights, and the windows. Shift and scale leave the scores
-    alone.
+    beside the run. On another `device`, "cuda" or "cuda:1", the same seed has weights of its own;
+    scores are computed on the processor. Cost a row and channel: as `rcd`, but series do not share
+    a pass. Memory a key: 8 x `memory` x C bytes, 2 MB of weights, and the windows. Shift and scale
+    leave the scores alone.
 
     Reference: as for `rcd`, the idea of learning from context-dependent labels is from Lan and
     others, 2025, arXiv:2509.21190; going on with planted anomalies on clean windows of the series
@@ -78,6 +81,7 @@ class RcdTuned(Trained[Tuned]):
     batch: int = 16
     rate: float = 2e-4
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}), research=True)
 
@@ -99,11 +103,24 @@ class RcdTuned(Trained[Tuned]):
     def frames(self) -> int:
         return rows_read(self)
 
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(RcdTuned, self).start(spec)
+
     def model(self, rows: FloatArray) -> Tuned:
-        lessons = Lessons(
-            self.steps, self.rate, self.batch, self.seed, self.window, tuple(sorted(self.scales))
+        return tune(rows, self._lessons("live"), self.weights)
+
+    def _lessons(self, form: Form) -> Lessons:
+        return Lessons(
+            steps=self.steps,
+            rate=self.rate,
+            batch=self.batch,
+            seed=self.seed,
+            window=self.window,
+            scales=tuple(sorted(self.scales)),
+            device=self.device,
+            form=form,
         )
-        return tune(rows, lessons, self.weights)
 
     def measure(self, model: Tuned, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
         rows, frames, width = windows.shape
@@ -137,12 +154,10 @@ class RcdTuned(Trained[Tuned]):
         return state
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
-        encoder = (
-            self.model_of(tidied(history)) if len(history) else untuned(self.weights)
-        ).encoder
+        lessons = self._lessons("offline")
+        encoder = tune(tidied(history), lessons, self.weights).encoder
         whole = np.concatenate([history, series]).astype(np.float64)
-        found = [both_sides(c, self.wide, self.wide_scales, logits_by(encoder)) for c in whole.T]
-        logit = np.where(np.isfinite(whole), np.stack(found, axis=1), np.nan)[len(history) :]
+        logit = usual_taken_off(whole, self, logits_by(encoder))[len(history) :]
         return Scores(together(logit), softened(logit))
 
     def model_of(self, rows: FloatArray) -> Tuned:
@@ -164,7 +179,7 @@ class RcdTuned(Trained[Tuned]):
                 parts.append((model, mine))
             else:
                 as_it_came.append(mine)  # such series share the passes of the encoder
-        parts.append((untuned(self.weights), np.concatenate(as_it_came)))
+        parts.append((untuned(self.weights, "live"), np.concatenate(as_it_came)))
         for model, mine in parts:
             if mine.size:
                 value[mine], blame[mine, -self.frames :] = self.measure(model, windows[mine])

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from tocsin.detectors.context import blocks
-from tocsin.detectors.context.encoder import Encoder, one_thread
+from tocsin.detectors.context.encoder import Encoder
 from tocsin.detectors.context.shipped import packs
 from tocsin.detectors.context.views import PATCH, scale_of, views_of
+from tocsin.detectors.device import one_thread
 from tocsin.detectors.rows import need
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import FloatArray
@@ -108,6 +109,20 @@ def both_sides(
         joined += 1
         total += np.repeat(_covered(coarse, wide, logits), size)[: len(series)]
     return total / max(joined, 1)
+
+
+def usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArray:
+    """The logits (N, C) of whole series from both sides, less each channel's median.
+
+    NaN where a value is missing. A channel that is restless throughout then does not drown the
+    others.
+    """
+    known = np.isfinite(whole)
+    found = [both_sides(each, read.wide, read.wide_scales, logits) for each in whole.T]
+    logit = np.where(known, np.stack(found, axis=1), np.nan)
+    spoken = known.any(axis=0)
+    logit[:, spoken] -= np.nanmedian(logit[:, spoken], axis=0)
+    return logit
 
 
 def softened(logit: FloatArray) -> FloatArray:

@@ -9,11 +9,19 @@ import torch
 
 from tocsin.detectors.context import checkpoint
 from tocsin.detectors.context.encoder import Encoder, Size
+from tocsin.detectors.context.examples import Form
 from tocsin.detectors.context.views import Singles
 from tocsin.pipeline.errors import StateError
 
-WEIGHTS = Path(__file__).with_name("rcd.safetensors")
-LOG = Path(__file__).with_name("rcd.log.jsonl")  # of the training that made the weights
+_HERE = Path(__file__).parent
+WEIGHTS: dict[Form, Path] = {
+    "live": _HERE / "rcd.safetensors",
+    "offline": _HERE / "rcd_offline.safetensors",
+}
+LOGS: dict[Form, Path] = {  # of the trainings that made the weights
+    "live": _HERE / "rcd.log.jsonl",
+    "offline": _HERE / "rcd_offline.log.jsonl",
+}
 
 _PACK = 8  # windows the encoder is always given at once; fewer are filled up
 
@@ -30,9 +38,12 @@ def packs(views: Singles) -> Iterator[Singles]:
         yield np.ascontiguousarray(np.pad(pack, ((0, short), (0, 0), (0, 0))))
 
 
-def encoder_of(path: str) -> Encoder:
-    """The encoder with the weights of a file, or those that come along; StateError for others."""
-    return _loaded(path or str(WEIGHTS))
+def encoder_of(path: str, form: Form = "live") -> Encoder:
+    """The encoder with the weights of a file; without one, those that come along for the form.
+
+    StateError where the file has none.
+    """
+    return _loaded(path or str(WEIGHTS[form]))
 
 
 @lru_cache(maxsize=4)

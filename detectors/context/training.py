@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tocsin.detectors.context import checkpoint, progress
-from tocsin.detectors.context.encoder import Encoder, Size, one_thread
+from tocsin.detectors.context.encoder import Encoder, Size
 from tocsin.detectors.context.examples import (
     Drawn,
     Examples,
@@ -27,6 +27,7 @@ from tocsin.detectors.context.examples import (
     held_out,
 )
 from tocsin.detectors.context.views import observed, scale_of, views_of
+from tocsin.detectors.device import one_thread
 from tocsin.pipeline.errors import ConfigError, StateError
 from tocsin.pipeline.types import BoolArray, FloatArray
 
@@ -200,16 +201,22 @@ def check(pupil: Pupil, plan: Plan, source: Source) -> dict[str, float]:
     """Average precision of the average weights on held-out families, by kind.
 
     `live` is of the newest points of windows as they are seen live, the others of all points of
-    whole windows, scaled by all of them.
+    whole windows, scaled by all of them; `short` is of windows an eighth as long.
     """
     encoder = Encoder(plan.size)
     encoder.load_state_dict(pupil.average)
-    drawn = held_out(source, plan.check_windows, plan.recipe.length, plan.seed)
-    logit, label = _judged(encoder, drawn, drawn.values.shape[1])
+    recipe = plan.recipe
+    drawn = held_out(source, plan.check_windows, recipe.length, plan.seed)
+    logit, label = _judged(encoder, drawn, recipe.length)
     found = progress.by_kind(logit, label, drawn.kind, source.kinds)
-    live = as_live(drawn, np.random.default_rng(plan.seed))
-    logit, label = _judged(encoder, live, live.values.shape[1] - 1)
-    found["live"] = progress.average_precision(logit[:, -1], label[:, -1])
+    if recipe.form == "live":
+        live = as_live(drawn, np.random.default_rng(plan.seed))
+        logit, label = _judged(encoder, live, live.values.shape[1] - 1)
+        found["live"] = progress.average_precision(logit[:, -1], label[:, -1])
+    else:
+        short = held_out(source, plan.check_windows, recipe.length // 8, plan.seed)
+        logit, label = _judged(encoder, short, recipe.length // 8)
+        found["short"] = progress.average_precision(logit.ravel(), label.ravel())
     return {name: round(value, 4) for name, value in found.items()}
 
 

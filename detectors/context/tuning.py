@@ -2,7 +2,8 @@
 
 The last blocks and all that follows them go on learning, on windows of the history into which
 anomalies were planted; what comes before them stays as it was. One thread computes, in float32,
-and every random number is drawn by numpy.
+and every random number is drawn by numpy. Each device has weights of its own, which differ in the
+last digits.
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from tocsin.detectors.context import blocks
-from tocsin.detectors.context.encoder import Encoder, one_thread
-from tocsin.detectors.context.examples import Examples, examples
+from tocsin.detectors.context.encoder import Encoder, Reading
+from tocsin.detectors.context.examples import Examples, Form, examples
 from tocsin.detectors.context.planting import planted
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.context.training import losses
 from tocsin.detectors.context.views import PATCH, Singles
+from tocsin.detectors.device import CPU, working_on
 from tocsin.detectors.scaling import robust_scale, scaled
 from tocsin.pipeline.types import FloatArray, IntArray
 
@@ -34,6 +36,7 @@ _SHORTEST = 2 * PATCH  # points of a window
 _EXAMS = 4  # batches of held-out windows at each scale
 _WARM = 0.1  # share of the steps in which the rate rises
 _CLIP = 1.0  # the longest slope
+_NEWEST = (3.0, 4.0)  # what the newest 16 points weigh, and times that the last
 _MOMENTS = (0.9, 0.999)
 _TINY = 1e-8
 _DIGITS = 6  # of a channel's spreads: other units round otherwise, and must not tune otherwise
@@ -49,6 +52,8 @@ class Lessons:
     seed: int
     window: int
     scales: tuple[int, ...]
+    device: str = CPU
+    form: Form = "live"  # of the encoder that is tuned, where no other weights are named
 
 
 class Tuned(NamedTuple):
@@ -78,7 +83,8 @@ class Pool:
         windows, others = (self._cut(rng, channel) for _ in range(2))
         live = rng.random(count) < 0.5
         context = np.where(live, self.length - 1, self.length)
-        return examples(planted(rng, windows, others), np.ones(count), context, rng)
+        drawn = planted(rng, windows, others)
+        return examples(drawn, np.ones(count), context, rng, newest=_NEWEST)
 
     def _cut(self, rng: np.random.Generator, channel: IntArray) -> FloatArray:
         start = rng.choice(self.starts, size=len(channel))
@@ -87,9 +93,9 @@ class Pool:
         return blocks.ending(series, self.length, self.size)
 
 
-def untuned(weights: str) -> Tuned:
-    """The encoder with the weights of a file, as they are."""
-    return Tuned(encoder_of(weights), {}, np.nan, np.nan)
+def untuned(weights: str, form: Form) -> Tuned:
+    """The encoder with the weights of a file, or those that come along for a form, as they are."""
+    return Tuned(encoder_of(weights, form), {}, np.nan, np.nan)
 
 
 def tune(rows: FloatArray, lessons: Lessons, weights: str) -> Tuned:
@@ -103,17 +109,19 @@ def tune(rows: FloatArray, lessons: Lessons, weights: str) -> Tuned:
     cut = len(shown) - len(shown) // _HELD
     ready, held = pools(shown[:cut], lessons), pools(shown[cut:], lessons)
     if len(shown) < FEWEST or not ready or not held:
-        return untuned(weights)
+        return untuned(weights, lessons.form)
     exams = list(_exams(held, lessons))
-    with one_thread(), torch.enable_grad():
-        pupil = deepcopy(encoder_of(weights))
+    # Before the work moves: what is loaded there would stay there.
+    came = encoder_of(weights, lessons.form)
+    with working_on(lessons.device) as device, torch.enable_grad():
+        pupil = _moved(deepcopy(came), device)
         before = _loss(pupil, exams)
         _study(pupil, ready, lessons)
         after = _loss(pupil, exams)
     if not after < before:
-        return untuned(weights)._replace(before=before, after=after)
-    changed = {name: value.detach().numpy().copy() for name, value in _taught(pupil).items()}
-    return Tuned(_with(encoder_of(weights), changed), changed, before, after)
+        return untuned(weights, lessons.form)._replace(before=before, after=after)
+    changed = {name: value.detach().cpu().numpy().copy() for name, value in _taught(pupil).items()}
+    return Tuned(_with(came, changed), changed, before, after)
 
 
 def pools(rows: FloatArray, lessons: Lessons) -> list[Pool]:
@@ -129,6 +137,22 @@ def pools(rows: FloatArray, lessons: Lessons) -> list[Pool]:
         starts = whole if whole.size else np.arange(len(spans))
         found.append(Pool(rows, size, length, starts))
     return found
+
+
+def _moved(pupil: Encoder, device: torch.device) -> Encoder:
+    """The encoder on a device: it takes views from the processor, and gives its reading back."""
+    if device.type == CPU:
+        return pupil
+
+    def brought(_: torch.nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(views.to(device) for views in given)
+
+    def back(_: torch.nn.Module, __: tuple[Tensor, ...], found: Reading) -> Reading:
+        return Reading(*(part.cpu() for part in found))
+
+    pupil.register_forward_pre_hook(brought)
+    pupil.register_forward_hook(back)
+    return pupil.to(device)
 
 
 def _shown(rows: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from tocsin.detectors.compiled import compiled
+from tocsin.detectors.forecast.band import Band, in_units, unknown
 from tocsin.detectors.forecast.veracity import adjusted, blocks
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
@@ -114,6 +115,19 @@ class CrossCheck(Trained[CheckModel | None]):
         value[ready] = apart.max(axis=1)
         blame[ready, -1] = apart
         return value, blame
+
+    def band(self, model: CheckModel | None, windows: FloatArray) -> Band:
+        """What each newest value should be by the other channels' and all values before.
+
+        NaN in windows that have no opinion.
+        """
+        ready = judged(windows)
+        if model is None or not ready.size:
+            return unknown(windows)
+        points = in_spreads(windows[ready], model.scale)
+        found = forecasts(_features(points), model.weights)
+        told = Band(found[:, 0], _jackknife(found) + model.noise)
+        return in_units(windows, ready, model.scale, told)
 
     def _apart(self, points: FloatArray, weights: FloatArray, noise: FloatArray) -> FloatArray:
         """Misses (B, C) of the newest rows of windows in spreads, in units of their unsureness."""

@@ -17,8 +17,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.forecast.period import period_of
-from tocsin.detectors.forecast.recursion import Clocked, Recursion, Single, run, walk
+from tocsin.detectors.forecast.recursion import Clocked, Recursion, Single, foretell, run, walk
 from tocsin.detectors.rows import channels, need, newest
 from tocsin.detectors.scaling import plain_scale, scaled
 from tocsin.pipeline.keyed import grow, per_key
@@ -154,6 +155,20 @@ class Forecaster(ABC):
 
     def advance(self, state: ForecastState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
+
+    def band(self, state: ForecastState, batch: Batch) -> Band:
+        """What the state expects of the newest rows: value and deviation (B, C), in input units.
+
+        It is told before the rows are learned. NaN for channels without a forecaster; the deviation
+        grows with the steps since a channel's last value, as it does in the score.
+        """
+        rows = newest(batch, len(state.seen), state.rows.shape[2:])
+        time = np.array(batch.time, dtype=np.int64)
+        middle, usual = (np.full(rows.frame.shape, np.nan) for _ in range(2))
+        clocked = Clocked(rows.key, time, rows.frame, rows.value, np.zeros(rows.frame.shape))
+        ready = np.flatnonzero(state.ready[rows.key] > 0)
+        foretell(_recursion(state, self.limit), clocked, ready, middle, usual)
+        return Band(middle, usual)
 
     def fit(self, spec: Spec, batches: Iterable[Batch]) -> ForecastState:
         """The state trained on the newest `train` rows a series; under 20 it goes on training."""

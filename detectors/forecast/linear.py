@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple, get_args
 
 import numpy as np
 
+from tocsin.detectors.forecast.band import Band, in_units, unknown
 from tocsin.detectors.forecast.losses import LossName, bowl, loss_of
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
@@ -141,6 +142,17 @@ class LinearForecast(Trained[LinearModel | None]):
         value[ready] = apart.max(axis=1)
         blame[ready, -1] = apart
         return value, blame
+
+    def band(self, model: LinearModel | None, windows: FloatArray) -> Band:
+        """The forecast of the newest row of windows that have an opinion, NaN in the others."""
+        ready = judged(windows)
+        if model is None or not ready.size:
+            return unknown(windows)
+        past = in_spreads(windows[ready], model.scale)
+        past[:, -1] = 0.0  # so that what is left over is the forecast, with its sign turned
+        told = model.level - residuals(past, model.weights)
+        usual = np.broadcast_to(model.usual, told.shape)
+        return in_units(windows, ready, model.scale, Band(told, usual))
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         return offline(self, spec, history, series)

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import river.base
 
+from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.gaps import filled
 from tocsin.detectors.rows import channels, need, tidied
 from tocsin.detectors.scaling import FARTHEST, MOVED
@@ -121,6 +122,19 @@ class OnlineForecast:
     def advance(self, state: OnlineState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
 
+    def band(self, state: OnlineState, batch: Batch) -> Band:
+        """What the models expect of the newest rows: value and usual miss (B, C), in input units.
+
+        It is told before the rows are learned. NaN where the score is for want of rows, and for
+        channels of which no miss is known.
+        """
+        windows = self._tidied(state, batch)
+        middle, usual = (np.full(windows[:, -1].shape, np.nan) for _ in range(2))
+        for row, key in enumerate(batch.key.tolist()):
+            if state.used[key] >= self.warmup:
+                self._live(state, key).tell(windows[row], middle[row], usual[row])
+        return Band(middle, usual)
+
     def _play(self, state: OnlineState, batch: Batch, *, scores: bool, learns: bool) -> Scores:
         windows = self._tidied(state, batch)
         value, blame = np.full(len(windows), np.nan), np.zeros(batch.values.shape)
@@ -202,6 +216,14 @@ class _Live:
             blame[c] = size
             worst = size if math.isnan(worst) else max(worst, size)
         return worst
+
+    def tell(self, window: FloatArray, middle: FloatArray, usual: FloatArray) -> None:
+        """Write the forecast (C,) of a window's newest row, and the usual miss (C,)."""
+        points = self._in_deviations(window)
+        for c in np.flatnonzero(self.weight).tolist():
+            unit = self._deviation(c)
+            middle[c] = self.mean[c] + unit * self._forecast(points, c)
+            usual[c] = unit * max(math.sqrt(self.usual[c]), _LEAST)
 
     def learn(self, window: FloatArray) -> None:
         """Learn a window: the forecast's miss, where the channels lie, and the regression."""

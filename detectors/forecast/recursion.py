@@ -89,6 +89,31 @@ def walk(model: Recursion, rows: Clocked, chosen: IntArray, scores: bool, learns
 
 
 @compiled
+def foretell(
+    model: Recursion, rows: Clocked, chosen: IntArray, middle: FloatArray, usual: FloatArray
+) -> None:
+    """Write what is forecast of the chosen rows of trained series, and the forecast's deviation.
+
+    `middle` and `usual` (B, C) are in the channels' units; those without a forecaster stay.
+    """
+    hidden = np.empty(model.hidden.shape[2])
+    for place in range(len(chosen)):
+        row = int(chosen[place])
+        key = rows.key[row]
+        steps = _steps(int(model.step[key]), int(rows.time[row] - model.last[key]))
+        for c in range(rows.frame.shape[1]):
+            if np.isnan(model.usual[key, c]):
+                continue
+            one = _channel(model, key, c)
+            period, spread = model.period[key, c], model.spread[key, c]
+            _roll(one.transition, one.hidden, steps - 1, hidden)
+            forecast = _forecast(one, hidden, (model.place[key] + steps - 1) % period)
+            grown = _growth(one, period, model.ahead[key, c] + steps)
+            middle[row, c] = model.centre[key, c] + spread * forecast
+            usual[row, c] = spread * model.usual[key, c] * grown
+
+
+@compiled
 def run(one: Single, series: FloatArray) -> FloatArray:
     """One-step residuals (N,) of a series, NaN where missing; changes what is hidden in `one`."""
     residual = np.full(len(series), np.nan)

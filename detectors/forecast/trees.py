@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.forecast.boosted import Growth, Sample
 from tocsin.detectors.forecast.heads import Head, expected, fitted, surprises
 from tocsin.detectors.forecast.lags import Layout, anchors, covariates_at, own_past
@@ -24,13 +25,6 @@ class TreeModel(NamedTuple):
     scale: Scale
     judged: IntArray  # (J,)
     heads: tuple[tuple[Head, ...], ...]  # by horizon, then by judged channel
-
-
-class Band(NamedTuple):
-    """What the newest row was expected to be: value and usual miss (B, C), in input units."""
-
-    expected: FloatArray
-    usual: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tocsin.detectors.device import one_thread
 from tocsin.detectors.reconstruction.autoencoder_model import ACTIVE, FLAT, Design, Model, prepare
 from tocsin.detectors.reconstruction.network import Plan
-from tocsin.detectors.reconstruction.training import forward, one_thread
+from tocsin.detectors.reconstruction.training import forward
 from tocsin.pipeline.types import FloatArray
 
 _MOST = 500  # steps

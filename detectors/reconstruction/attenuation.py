@@ -16,8 +16,9 @@ import torch
 from torch.nn import functional
 
 from tocsin.detectors.compiled import compiled
+from tocsin.detectors.device import CPU, working_on
 from tocsin.detectors.reconstruction.network import Layer, Plan, first_weights, respond
-from tocsin.detectors.reconstruction.training import Adam, forward, one_thread
+from tocsin.detectors.reconstruction.training import Adam, forward
 from tocsin.pipeline.types import FloatArray
 
 _HIDDEN = 16  # numbers between errors and mask
@@ -69,27 +70,29 @@ def exchanged(points: FloatArray, channels: int, rng: np.random.Generator) -> Fl
     return np.where(wrong, other, found).reshape(rows, -1)
 
 
-def train_mask(apart: FloatArray, wrong: FloatArray, seed: int) -> tuple[FloatArray, list[float]]:
+def train_mask(
+    apart: FloatArray, wrong: FloatArray, seed: int, on: str = CPU
+) -> tuple[FloatArray, list[float]]:
     """Weights of the small network, and its losses, from errors (B, D) and what was wrong (B, D).
 
-    The loss is the cross-entropy of the mask.
+    The loss is the cross-entropy of the mask; it is trained `on` a device.
     """
     rng = np.random.default_rng(seed)
     plan = mask_plan(apart.shape[1])
     theta = first_weights(plan, rng)
     theta[-apart.shape[1] :] = _DOUBT
-    with one_thread():
-        pupil = Adam(torch.from_numpy(theta.copy()), _RATE)
-        given = torch.from_numpy(seen(apart))
-        wanted = torch.from_numpy(wrong)
+    with working_on(on) as device:
+        pupil = Adam(torch.from_numpy(theta.copy()).to(device), _RATE)
+        given = torch.from_numpy(seen(apart)).to(device)
+        wanted = torch.from_numpy(wrong).to(device)
         losses = []
         for _ in range(_STEPS):
-            some = torch.from_numpy(rng.integers(0, len(apart), _BATCH))
+            some = torch.from_numpy(rng.integers(0, len(apart), _BATCH)).to(device)
             logit = forward(plan, pupil.theta, given[some])[:, 0]
             loss = functional.binary_cross_entropy_with_logits(logit, wanted[some])
             pupil.learn(loss)
             losses.append(float(loss.detach()))
-        return pupil.theta.detach().numpy().copy(), losses
+        return pupil.theta.detach().cpu().numpy().copy(), losses
 
 
 @compiled

@@ -5,12 +5,15 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from tocsin.detectors.device import CPU, torch_device
+from tocsin.detectors.forecast.band import Band, unknown
 from tocsin.detectors.reconstruction.arcana import explain
 from tocsin.detectors.reconstruction.autoencoder_model import (
     Design,
     Model,
     blank,
     build,
+    expected,
     measured,
     packed,
     unpacked,
@@ -71,6 +74,8 @@ class Autoencoder(Trained[Model | None]):
     - `mean_shift`: rounds in which a window moves to the mean of its 10 nearest among 500 clean
       windows before it is rebuilt; 0 is none. `attenuate`: fade values that were badly rebuilt, and
       rebuild once more.
+    - `device`: where it is trained, "cpu", "cuda" or "cuda:1"; from one seed, each has weights of
+      its own. Scores are computed on the processor.
 
     Finds rows that break the usual relations of the channels, also where these are not linear, and
     with `window` above 1 unusual shapes. Misses what it can rebuild though it has never seen it:
@@ -119,6 +124,7 @@ class Autoencoder(Trained[Model | None]):
     mean_shift: int = 0
     attenuate: bool = False
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(
         stochastic=True,
@@ -161,6 +167,7 @@ class Autoencoder(Trained[Model | None]):
             bias=self.bias,
             uncertainty=self.uncertainty,
             seed=self.seed,
+            device=self.device,
         )
         return Design(
             frames=self.window,
@@ -176,6 +183,7 @@ class Autoencoder(Trained[Model | None]):
         )
 
     def start(self, spec: Spec) -> AutoencoderState:
+        torch_device(self.device)  # refused here, not after the first training rows
         state = super(Autoencoder, self).start(spec)
         size = len(packed(blank(self.design(channels(spec)))))
         learned = np.empty((0, size))
@@ -188,6 +196,16 @@ class Autoencoder(Trained[Model | None]):
         if model is None:
             return np.full(len(windows), np.nan), np.zeros(windows.shape)
         return measured(self.design(windows.shape[2]), model, windows)
+
+    def band(self, model: Model | None, windows: FloatArray) -> Band:
+        """What the newest row is rebuilt as from its window, which it is a part of itself.
+
+        The usual miss is the standard deviation of what was left of clean rows. NaN for channels
+        that count for nothing, and in windows that have no opinion.
+        """
+        if model is None:
+            return unknown(windows)
+        return expected(self.design(windows.shape[2]), model, windows)
 
     def explanation(self, state: TrainingState, key: int, window: FloatArray) -> FloatArray:
         """The importance (C,) of each channel of a window (T, C), as `arcana.explain` tells it.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.forecast.band import Band, in_units, unknown
 from tocsin.detectors.gaps import filled
 from tocsin.detectors.reconstruction import errors
 from tocsin.detectors.reconstruction.attenuation import exchanged, faded, mask_plan, train_mask
@@ -14,7 +15,7 @@ from tocsin.detectors.reconstruction.network import Plan, respond
 from tocsin.detectors.reconstruction.training import Lesson, Material, Training, train
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.detectors.trained import training_windows
-from tocsin.pipeline.types import FloatArray
+from tocsin.pipeline.types import FloatArray, IntArray
 
 LEFT_OUT, FLAT, ACTIVE = 0.0, 1.0, 2.0  # what a channel was in training
 
@@ -164,14 +165,35 @@ def measured(design: Design, model: Model, windows: FloatArray) -> tuple[FloatAr
     A window whose newest row has no value that counts has no opinion.
     """
     value, blame = np.full(len(windows), np.nan), np.zeros(windows.shape)
-    there = ~np.isnan(windows[:, -1]) & (model.role != LEFT_OUT)
-    judged = np.flatnonzero(there.any(axis=1))
+    judged = _with_opinion(model, windows)
     if judged.size:
         ready = prepare(model, windows[judged])
         found, parts = _errors(design, model, ready)
         value[judged] = found / model.usual[0]
         blame[judged] = parts.reshape(-1, *windows.shape[1:])
     return value, blame
+
+
+def expected(design: Design, model: Model, windows: FloatArray) -> Band:
+    """What the newest row of windows (B, T, C) is rebuilt as, less what is missed on the whole.
+
+    NaN for channels that are left out, and in windows without an opinion.
+    """
+    judged = _with_opinion(model, windows)
+    if not judged.size:
+        return unknown(windows)
+    mean = rebuild(design, model, prepare(model, windows[judged]).inputs).mean
+    last = slice(-design.channels, None)
+    told = np.where(model.role == LEFT_OUT, np.nan, (mean + model.offset)[:, last])
+    usual = np.broadcast_to(model.width[last], told.shape)
+    band = in_units(windows, judged, model.scale, Band(told, usual))
+    return Band(band.expected, np.where(np.isnan(band.expected), np.nan, band.usual))
+
+
+def _with_opinion(model: Model, windows: FloatArray) -> IntArray:
+    """Which windows have a value that counts in the newest row."""
+    there = ~np.isnan(windows[:, -1]) & (model.role != LEFT_OUT)
+    return np.flatnonzero(there.any(axis=1))
 
 
 def _looked_at(design: Design, rows: FloatArray) -> Model:
@@ -222,7 +244,7 @@ def _with_mask(design: Design, model: Model, ready: Prepared) -> Model:
     wrong = exchanged(ready.inputs, design.channels, rng)
     apart = (wrong - _once(design, model, wrong).mean - first.offset) / first.width
     answer = (wrong != ready.inputs).astype(np.float64)
-    mask, _ = train_mask(apart, answer, design.lesson.seed + 2)
+    mask, _ = train_mask(apart, answer, design.lesson.seed + 2, design.lesson.device)
     return model._replace(first_offset=first.offset, first_width=first.width, mask=mask)
 
 

@@ -6,13 +6,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from tocsin.detectors.device import CPU, torch_device
 from tocsin.detectors.gaps import filled
 from tocsin.detectors.reconstruction.degrading import Degrading
 from tocsin.detectors.reconstruction.transformer_kernel import TransformerWeights, centred, logits
 from tocsin.detectors.reconstruction.transformer_training import Lessons, Size, train
 from tocsin.detectors.rows import need, tidied
 from tocsin.detectors.scaling import Scale, scaled
-from tocsin.detectors.trained import Trained, training_windows
+from tocsin.detectors.trained import Trained, TrainingState, training_windows
 from tocsin.detectors.windows.prepared import judged
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Scores, Spec, Traits
 
@@ -57,10 +58,11 @@ class DegradationTransformer(Trained[TransformerModel | None]):
 
     Training takes `steps` batches of `batch` windows, in double precision and one thread, and is a
     pure function of rows and settings: about 20 ms a step at the defaults and 3 channels on one
-    busy core. Nothing is chosen but by the number of steps. A state that is restored is trained
-    anew when it first scores. Cost a row: C + 1 passes of O(N D (D + F) + N^2 D), in N patches,
-    width D and inner size F; about 0.3 ms a pass. Memory a key: 8 x `memory` x C bytes, and
-    8 L D (4 D + 2 F) of the model in L blocks. Shift and scale leave the scores alone.
+    busy core. Nothing is chosen but by the number of steps. On another `device`, "cuda" or
+    "cuda:1", the same seed has weights of its own. A state that is restored is trained anew when it
+    first scores. Cost a row: C + 1 passes of O(N D (D + F) + N^2 D), in N patches, width D and
+    inner size F; about 0.3 ms a pass. Memory a key: 8 x `memory` x C bytes, and 8 L D (4 D + 2 F)
+    of the model in L blocks. Shift and scale leave the scores alone.
 
     Reference: Jeong and others, AnomalyBERT: self-supervised transformer for time series anomaly
     detection using data degradation scheme, 2023, arXiv:2305.04468. The share of late stretches
@@ -87,6 +89,7 @@ class DegradationTransformer(Trained[TransformerModel | None]):
     rate: float = 3e-3
     degrading: Degrading = field(default_factory=Degrading)
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}))
 
@@ -103,6 +106,10 @@ class DegradationTransformer(Trained[TransformerModel | None]):
     def frames(self) -> int:
         return self.patches * self.patch
 
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(DegradationTransformer, self).start(spec)
+
     def model(self, rows: FloatArray) -> TransformerModel | None:
         windows = training_windows(rows, self.frames)
         if len(windows) < _FEWEST:
@@ -110,7 +117,7 @@ class DegradationTransformer(Trained[TransformerModel | None]):
         scale = _ranges(rows)
         shown = _shown(scaled(filled(windows, scale.centre), scale))
         size = Size(self.patches, self.patch, self.width, self.heads, self.blocks, self.inner)
-        lessons = Lessons(self.degrading, self.steps, self.batch, self.rate, self.seed)
+        lessons = Lessons(self.degrading, self.steps, self.batch, self.rate, self.seed, self.device)
         return TransformerModel(scale, *train(shown, _categories(rows), size, lessons))
 
     def measure(

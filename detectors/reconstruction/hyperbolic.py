@@ -5,14 +5,16 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.device import CPU, torch_device
+from tocsin.detectors.forecast.band import Band, in_units, unknown, usual_miss
 from tocsin.detectors.reconstruction.hyperbolic_ball import distances, led, radii, shares
 from tocsin.detectors.reconstruction.hyperbolic_training import BallNetwork, Lessons, train
 from tocsin.detectors.reconstruction.network import respond
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
-from tocsin.detectors.trained import Trained
+from tocsin.detectors.trained import Trained, TrainingState
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
-from tocsin.pipeline.types import FloatArray, Traits
+from tocsin.pipeline.types import FloatArray, Spec, Traits
 
 _FEWEST = 2  # training windows
 _LEAST = 1e-3  # usual score; what is less counts as this
@@ -24,6 +26,7 @@ class HyperbolicModel(NamedTuple):
     scale: Scale
     network: BallNetwork
     usual: float
+    misses: FloatArray  # (C,), root mean square of what was not rebuilt of newest rows, in spreads
 
 
 class Parts(NamedTuple):
@@ -63,10 +66,10 @@ class HyperbolicReconstruction(Trained[HyperbolicModel | None]):
 
     Training takes `steps` batches of `batch` windows in double precision and one thread, and is a
     pure function of rows and settings. It takes 3 s at the defaults and 3 channels, on one busy
-    core; a state that is restored is trained anew when it first scores. Cost a row: O(D (F + H))
-    for D numbers in a window, F hidden ones and H in the ball, about 0.01 ms. Memory a
-    key: 8 x `memory` x C bytes, and 8 D (2 F + H) of the model. Shift and scale leave the scores
-    alone.
+    core; a state that is restored is trained anew when it first scores. On another `device`, "cuda"
+    or "cuda:1", the same seed has weights of its own. Cost a row: O(D (F + H)) for D numbers in a
+    window, F hidden ones and H in the ball, about 0.01 ms. Memory a key: 8 x `memory` x C bytes,
+    and 8 D (2 F + H) of the model. Shift and scale leave the scores alone.
 
     Reference: after Flaborea and others, Are we certain it's anomalous? (HypAD), 2023,
     arXiv:2211.09224. The published network is adversarial and recurrent along the batch; plain
@@ -95,6 +98,7 @@ class HyperbolicReconstruction(Trained[HyperbolicModel | None]):
     batch: int = 128
     rate: float = 5e-3
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}), research=True)
 
@@ -111,13 +115,35 @@ class HyperbolicReconstruction(Trained[HyperbolicModel | None]):
     def frames(self) -> int:
         return self.window
 
+    @property
+    def lessons(self) -> Lessons:
+        """What the network is, and how it is trained."""
+        return Lessons(
+            hidden=self.hidden,
+            code=self.code,
+            ball=self.ball,
+            reach=self.reach,
+            plain=self.plain,
+            even=self.even,
+            steps=self.steps,
+            batch=self.batch,
+            rate=self.rate,
+            seed=self.seed,
+            device=self.device,
+        )
+
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(HyperbolicReconstruction, self).start(spec)
+
     def model(self, rows: FloatArray) -> HyperbolicModel | None:
         scale, windows = learnt(rows, self.frames)
         if len(windows) < _FEWEST:
             return None
-        network = train(windows.reshape(len(windows), -1), self._lessons())
+        network = train(windows.reshape(len(windows), -1), self.lessons)
         value = self._joined(_looked(windows, network))
-        return HyperbolicModel(scale, network, max(float(value.mean()), _LEAST))
+        misses = usual_miss(windows[:, -1] - _rebuilt(windows, network)[:, -1])
+        return HyperbolicModel(scale, network, max(float(value.mean()), _LEAST), misses)
 
     def measure(
         self, model: HyperbolicModel | None, windows: FloatArray
@@ -131,6 +157,18 @@ class HyperbolicReconstruction(Trained[HyperbolicModel | None]):
         blame[ready] = value[ready][:, None, None] * parts.share
         return value, blame
 
+    def band(self, model: HyperbolicModel | None, windows: FloatArray) -> Band:
+        """What the newest row is rebuilt as from its window, which it is a part of itself.
+
+        NaN in windows that have no opinion.
+        """
+        ready = judged(windows)
+        if model is None or not ready.size:
+            return unknown(windows)
+        told = _rebuilt(in_spreads(windows[ready], model.scale), model.network)[:, -1]
+        usual = np.broadcast_to(model.misses, told.shape)
+        return in_units(windows, ready, model.scale, Band(told, usual))
+
     def parts(self, model: HyperbolicModel, windows: FloatArray) -> Parts:
         """Distance and certainty of windows (B, T, C) apart; NaN in windows is missing."""
         return _looked(in_spreads(windows, model.scale), model.network)
@@ -138,28 +176,20 @@ class HyperbolicReconstruction(Trained[HyperbolicModel | None]):
     def _joined(self, parts: Parts) -> FloatArray:
         return parts.distance * parts.certainty if self.weighed else parts.distance
 
-    def _lessons(self) -> Lessons:
-        return Lessons(
-            hidden=self.hidden,
-            code=self.code,
-            ball=self.ball,
-            reach=self.reach,
-            plain=self.plain,
-            even=self.even,
-            steps=self.steps,
-            batch=self.batch,
-            rate=self.rate,
-            seed=self.seed,
-        )
-
 
 def _looked(windows: FloatArray, network: BallNetwork) -> Parts:
     """What the network makes of windows (B, T, C) in spreads, without gaps."""
     flat = np.ascontiguousarray(windows.reshape(len(windows), -1))
-    rebuilt = respond(network.plan, network.theta, flat).reshape(flat.shape)
+    rebuilt = _rebuilt(windows, network).reshape(flat.shape)
     there = led(rebuilt, network.turn, network.shift)
     return Parts(
         distances(led(flat, network.turn, network.shift), there),
         radii(there),
         shares(flat - rebuilt).reshape(windows.shape),
     )
+
+
+def _rebuilt(windows: FloatArray, network: BallNetwork) -> FloatArray:
+    """Windows (B, T, C) in spreads, without gaps, as the network rebuilds them."""
+    flat = np.ascontiguousarray(windows.reshape(len(windows), -1))
+    return respond(network.plan, network.theta, flat).reshape(windows.shape)

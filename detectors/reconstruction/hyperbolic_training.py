@@ -1,7 +1,7 @@
 """How the network of `hyperbolic` is trained: rebuilt windows near their own, in the ball.
 
-The only file of the detector that needs torch. Training is in double precision, in one thread and
-from a seed of its own, so that the same rows give the same weights; what leaves is plain arrays.
+Training is in double precision, in one thread and from a seed of its own, so that the same rows
+give the same weights on the same device; what leaves is plain arrays.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tocsin.detectors.device import working_on
 from tocsin.detectors.reconstruction.network import Plan, dense_plan, first_weights
-from tocsin.detectors.reconstruction.training import Adam, forward, one_thread
+from tocsin.detectors.reconstruction.training import Adam, forward
 from tocsin.pipeline.types import FloatArray
 
 _EDGE = 8.0  # longest vector in training: beyond it, a slope along the ball is all but 0
@@ -22,18 +23,19 @@ _LEAST = 1e-6  # mean square of the vectors; what is less counts as this
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What the network is, and how it is trained."""
+    """What the network is, and how it is trained: settings of the detector, which say more."""
 
-    hidden: int = 64
-    code: int = 8
-    ball: int = 16
-    reach: float = 1.0
-    plain: float = 1.0
-    even: float = 10.0
-    steps: int = 400
-    batch: int = 128
-    rate: float = 5e-3
-    seed: int = 0
+    hidden: int
+    code: int
+    ball: int
+    reach: float
+    plain: float
+    even: float
+    steps: int
+    batch: int
+    rate: float
+    seed: int
+    device: str
 
 
 class BallNetwork(NamedTuple):
@@ -54,22 +56,23 @@ def train(windows: FloatArray, how: Lessons) -> BallNetwork:
     plan = dense_plan(size, how.hidden, how.code)
     turn = rng.normal(size=(size, ball)) / np.sqrt(size)
     first = np.concatenate((first_weights(plan, rng), turn.reshape(-1), np.zeros(ball)))
-    every = torch.from_numpy(np.ascontiguousarray(windows))
     losses = np.empty((how.steps, 3))
-    with one_thread():
-        pupil = Adam(torch.from_numpy(first), how.rate)
+    with working_on(how.device) as device:
+        every = torch.from_numpy(np.ascontiguousarray(windows)).to(device)
+        pupil = Adam(torch.from_numpy(first).to(device), how.rate)
         weights = torch.tensor([1.0, how.plain, how.even], dtype=torch.float64)
         for step in range(how.steps):
             pupil.rate = how.rate * (0.5 + 0.5 * np.cos(np.pi * step / how.steps))
-            drawn = torch.from_numpy(rng.integers(len(windows), size=how.batch))
+            drawn = torch.from_numpy(rng.integers(len(windows), size=how.batch)).to(device)
             terms = terms_of(every[drawn], pupil.theta, plan, how.reach)
             pupil.learn((weights * terms).sum())
-            losses[step] = terms.detach().numpy()
+            losses[step] = terms.detach().cpu().numpy()
         with torch.no_grad():
             found, shift = _map(pupil.theta, plan)
             found = found * _gain(every @ found, how.reach)
-    theta = pupil.theta.detach().numpy()[: plan.size].copy()
-    return BallNetwork(plan, theta, found.numpy().copy(), shift.detach().numpy().copy(), losses)
+    parts = (pupil.theta[: plan.size], found, shift)
+    arrays = [part.detach().cpu().numpy().copy() for part in parts]
+    return BallNetwork(plan, arrays[0], arrays[1], arrays[2], losses)
 
 
 def terms_of(windows: Tensor, theta: Tensor, plan: Plan, reach: float) -> Tensor:

@@ -6,11 +6,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from tocsin.detectors.device import CPU, torch_device
+from tocsin.detectors.forecast.band import Band, in_units, unknown, usual_miss
 from tocsin.detectors.reconstruction.oracle_network import Trace, Training, train
 from tocsin.detectors.reconstruction.oracle_network_kernel import OracleWeights, apart, read
 from tocsin.detectors.rows import need, tidied
 from tocsin.detectors.scaling import Scale
-from tocsin.detectors.trained import Trained, covering_mean
+from tocsin.detectors.trained import Trained, TrainingState, covering_mean
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import BoolArray, FloatArray, Scores, Spec, Traits
@@ -29,6 +31,7 @@ class OracleModel(NamedTuple):
     structure: FloatArray  # (C, C), mean squared distances of the channels' embeddings
     usual_error: float
     usual_deviation: float
+    misses: FloatArray  # (C,), root mean square errors of the newest values, in spreads
     trace: Trace
 
 
@@ -76,10 +79,10 @@ class OracleAd(Trained[OracleModel | None]):
 
     Training takes `steps` batches of `batch` windows, in double precision and one thread, and is a
     pure function of rows and settings: about 40 ms a step at the defaults and 3 channels, so a
-    quarter of a minute in all, on one busy core. A state that is restored is trained anew when it
-    first scores. Cost a row: O(T C D^2), in D the width; about 0.1 ms for 3 channels. Memory a
-    key: 8 x `memory` x C bytes, and about 90 C D^2 of the model. Shift and scale leave the scores
-    alone.
+    quarter of a minute in all, on one busy core. On another `device`, "cuda" or "cuda:1", the same
+    seed has weights of its own. A state that is restored is trained anew when it first scores. Cost
+    a row: O(T C D^2), in D the width; about 0.1 ms for 3 channels. Memory a key: 8 x `memory` x C
+    bytes, and about 90 C D^2 of the model. Shift and scale leave the scores alone.
 
     Reference: Cho and others, Structured temporal causality for interpretable multivariate time
     series anomaly detection (OracleAD), 2025, arXiv:2510.16511. The sphere, the sum, cells of one
@@ -106,6 +109,7 @@ class OracleAd(Trained[OracleModel | None]):
     unit: bool = True
     joined: str = "sum"
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}))
 
@@ -127,13 +131,18 @@ class OracleAd(Trained[OracleModel | None]):
     def frames(self) -> int:
         return self.window
 
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(OracleAd, self).start(spec)
+
     def model(self, rows: FloatArray) -> OracleModel | None:
         scale, windows = learnt(rows, self.frames)
         if len(windows) < _FEWEST:
             return None
         weights, trace = train(windows, self._training())
         found = read(windows, weights, self.heads, self.unit)
-        model = OracleModel(scale, weights, found.distance.mean(axis=0), 1.0, 1.0, trace)
+        misses = usual_miss(windows[:, -1] - found.guess)
+        model = OracleModel(scale, weights, found.distance.mean(axis=0), 1.0, 1.0, misses, trace)
         parts = self._parts(model, windows, np.ones(found.guess.shape, dtype=np.bool_))
         return model._replace(
             usual_error=max(float(parts.error.mean()), _LEAST),
@@ -169,6 +178,19 @@ class OracleAd(Trained[OracleModel | None]):
         value[np.isnan(series).all(axis=1)] = np.nan
         return Scores(value, np.where(np.isnan(value)[:, None], 0.0, blame))
 
+    def band(self, model: OracleModel | None, windows: FloatArray) -> Band:
+        """What the past foretells of the newest row; NaN in windows that have no opinion.
+
+        A deviation of the structure is no miss of any value: a row can be strange within its band.
+        """
+        ready = judged(windows)
+        if model is None or model.trace.collapsed or not ready.size:
+            return unknown(windows)
+        points = in_spreads(windows[ready], model.scale)
+        guess = read(points, model.weights, self.heads, self.unit).guess
+        usual = np.broadcast_to(model.misses, guess.shape)
+        return in_units(windows, ready, model.scale, Band(guess, usual))
+
     def parts(self, model: OracleModel, windows: FloatArray) -> Parts:
         """Error and deviation of windows (B, T, C) apart; NaN in windows is missing."""
         found = self._parts(model, in_spreads(windows, model.scale), ~np.isnan(windows[:, -1]))
@@ -202,6 +224,7 @@ class OracleAd(Trained[OracleModel | None]):
             structure=self.structure,
             unit=self.unit,
             seed=self.seed,
+            device=self.device,
         )
 
 

@@ -1,11 +1,9 @@
 """How the network of `oracle_ad` is trained: all channels' recurrent cells in one product a step.
 
-The only file of the detector that needs torch. Training is in double precision, in one thread and
-from a seed of its own, so that the same rows give the same weights; what leaves is plain arrays.
+Training is in double precision, in one thread and from a seed of its own, so that the same rows
+give the same weights on the same device; what leaves is plain arrays.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tocsin.detectors.device import CPU, working_on
 from tocsin.detectors.reconstruction.oracle_network_kernel import OracleWeights
 from tocsin.pipeline.types import FloatArray, IntArray
 
@@ -35,6 +34,7 @@ class Training:
     structure: float = 3.0  # weight of the distances' deviation
     unit: bool = True
     seed: int = 0
+    device: str = CPU
 
 
 class Trace(NamedTuple):
@@ -68,9 +68,9 @@ class Unfolded(NamedTuple):
 def train(windows: FloatArray, how: Training) -> tuple[OracleWeights, Trace]:
     """The network trained on windows (B, T, C) without gaps, B at least 1."""
     rng = np.random.default_rng(how.seed)
-    with one_thread():
+    with working_on(how.device) as device:
         weights = begun(windows.shape[2], how.width, rng)
-        return _trained(weights, torch.from_numpy(windows), how, rng)
+        return _trained(weights, torch.from_numpy(windows).to(device), how, rng)
 
 
 def begun(channels: int, width: int, rng: np.random.Generator) -> OracleWeights:
@@ -95,17 +95,6 @@ def unfolded(windows: Tensor, w: dict[str, Tensor], how: Training) -> Unfolded:
     return Unfolded(_foretold(mixed, windows.shape[1], w), mixed, distance)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """While it lasts, torch computes in one thread: how work is parted could change last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _trained(
     weights: OracleWeights, windows: Tensor, how: Training, rng: np.random.Generator
 ) -> tuple[OracleWeights, Trace]:
@@ -117,7 +106,7 @@ def _trained(
     while len(losses) < how.steps:
         seen: list[Unfolded] = []
         for chosen in _batches(len(windows), how, rng)[: how.steps - len(losses)]:
-            batch = windows[torch.from_numpy(chosen)]
+            batch = windows[torch.from_numpy(chosen).to(windows.device)]
             found = unfolded(batch, w, how)
             terms = _terms(found, batch, usual)
             weighted = terms[0] + how.rebuild * terms[1]
@@ -130,7 +119,7 @@ def _trained(
             seen.append(Unfolded(*(part.detach() for part in found)))
         usual = torch.cat([found.distance for found in seen]).mean(dim=0)
         passes.append((_mean_apart(usual), _motion(seen)))
-    arrays = OracleWeights(**{name: x.detach().numpy().copy() for name, x in w.items()})
+    arrays = OracleWeights(**{name: x.detach().cpu().numpy().copy() for name, x in w.items()})
     health = np.array(passes).T
     return arrays, Trace(np.array(losses), health[0], health[1])
 

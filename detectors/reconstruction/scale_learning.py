@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.device import CPU, torch_device
 from tocsin.detectors.reconstruction.scale_learning_kernel import (
     DIVERGENCES,
     Divergence,
@@ -15,10 +16,10 @@ from tocsin.detectors.reconstruction.scale_learning_kernel import (
 from tocsin.detectors.reconstruction.scale_learning_training import Lessons, train
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
-from tocsin.detectors.trained import Trained
+from tocsin.detectors.trained import Trained, TrainingState
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray, Traits
+from tocsin.pipeline.types import FloatArray, Spec, Traits
 
 _FEWEST = 2  # training windows
 _LEAST = 1e-6  # usual divergence; what is less counts as this
@@ -63,9 +64,10 @@ class ScaleLearning(Trained[ScaleModel | None]):
 
     Training takes `steps` batches of `batch` windows in double precision and one thread, and is a
     pure function of rows and settings. It takes 2 s at the defaults and 3 channels, on one busy
-    core; a state that is restored is trained anew when it first scores. Cost a row: O(G S H C) for
-    G groups of S subsets and H hidden numbers, about 0.2 ms. Memory a key: 8 x
-    `memory` x C bytes, and 48 G S H C of the model. Shift and scale leave the scores alone.
+    core; a state that is restored is trained anew when it first scores. On another `device`, "cuda"
+    or "cuda:1", the same seed has weights of its own. Cost a row: O(G S H C) for G groups of S
+    subsets and H hidden numbers, about 0.2 ms. Memory a key: 8 x `memory` x C bytes, and
+    48 G S H C of the model. Shift and scale leave the scores alone.
 
     Reference: Xu and others, Fascinating supervisory signals and where to find them: deep anomaly
     detection with scale learning (SLAD), 2023, arXiv:2305.16114. The features of windows, the
@@ -93,6 +95,7 @@ class ScaleLearning(Trained[ScaleModel | None]):
     batch: int = 128
     rate: float = 5e-3
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(stochastic=True, detects=frozenset({"spike"}), research=True)
 
@@ -113,6 +116,28 @@ class ScaleLearning(Trained[ScaleModel | None]):
     def frames(self) -> int:
         return self.window
 
+    @property
+    def lessons(self) -> Lessons:
+        """What is drawn, and how the network is trained on it."""
+        return Lessons(
+            groups=self.groups,
+            subsets=self.subsets,
+            width=self.width,
+            hidden=self.hidden,
+            sharp=self.sharp,
+            divergence=self.divergence,
+            noise=self.noise,
+            steps=self.steps,
+            batch=self.batch,
+            rate=self.rate,
+            seed=self.seed,
+            device=self.device,
+        )
+
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(ScaleLearning, self).start(spec)
+
     def model(self, rows: FloatArray) -> ScaleModel | None:
         scale, windows = learnt(rows, self.frames)
         if len(windows) < _FEWEST:
@@ -120,7 +145,7 @@ class ScaleLearning(Trained[ScaleModel | None]):
         features = described(windows)
         usual = plain_scale(features)
         placed = scaled(features, usual)
-        weights, loss = train(placed, self._lessons())
+        weights, loss = train(placed, self.lessons)
         value, _ = judge(placed, weights, self.divergence)
         return ScaleModel(scale, usual, weights, max(float(value.mean()), _LEAST), loss)
 
@@ -136,18 +161,3 @@ class ScaleLearning(Trained[ScaleModel | None]):
         value[ready] = found / model.usual
         blame[ready, -1] = parts / model.usual
         return value, blame
-
-    def _lessons(self) -> Lessons:
-        return Lessons(
-            groups=self.groups,
-            subsets=self.subsets,
-            width=self.width,
-            hidden=self.hidden,
-            sharp=self.sharp,
-            divergence=self.divergence,
-            noise=self.noise,
-            steps=self.steps,
-            batch=self.batch,
-            rate=self.rate,
-            seed=self.seed,
-        )

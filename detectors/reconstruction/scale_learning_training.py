@@ -1,7 +1,7 @@
 """How the network of `scale_learning` is trained: to tell how much of a row it was shown.
 
-The only file of the detector that needs torch. Training is in double precision, in one thread and
-from a seed of its own, so that the same rows give the same weights; what leaves is plain arrays.
+Training is in double precision, in one thread and from a seed of its own, so that the same rows
+give the same weights on the same device; what leaves is plain arrays.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tocsin.detectors.device import working_on
 from tocsin.detectors.reconstruction.scale_learning_kernel import LEAK, Divergence, ScaleWeights
-from tocsin.detectors.reconstruction.training import Adam, one_thread
+from tocsin.detectors.reconstruction.training import Adam
 from tocsin.pipeline.types import FloatArray
 
 _SIZES = 50  # of subsets, at most
@@ -23,19 +24,20 @@ _LEAST = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What is drawn, and how the network is trained on it."""
+    """What is drawn, and how the network is trained on it: settings of the detector."""
 
-    groups: int = 10
-    subsets: int = 10
-    width: int = 32
-    hidden: int = 32
-    sharp: float = 5.0
-    divergence: Divergence = "surprise"
-    noise: float = 0.3
-    steps: int = 400
-    batch: int = 128
-    rate: float = 5e-3
-    seed: int = 0
+    groups: int
+    subsets: int
+    width: int
+    hidden: int
+    sharp: float
+    divergence: Divergence
+    noise: float
+    steps: int
+    batch: int
+    rate: float
+    seed: int
+    device: str
 
 
 class Task(NamedTuple):
@@ -52,21 +54,24 @@ def train(features: FloatArray, how: Lessons) -> tuple[ScaleWeights, FloatArray]
     first = rng.uniform(-1.0, 1.0, (how.width, how.hidden)) / np.sqrt(how.width)
     last = rng.uniform(-1.0, 1.0, how.hidden) / np.sqrt(how.hidden)
     begun = np.concatenate((first.reshape(-1), np.zeros(how.hidden), last))
-    every = torch.from_numpy(np.ascontiguousarray(features))
-    lead, scales = torch.from_numpy(task.lead), torch.from_numpy(task.scales)
     losses = np.empty(how.steps)
-    with one_thread():
-        pupil = Adam(torch.from_numpy(begun), how.rate)
+    with working_on(how.device) as device:
+        every, lead, scales, theta = (
+            torch.from_numpy(np.ascontiguousarray(part)).to(device)
+            for part in (features, task.lead, task.scales, begun)
+        )
+        pupil = Adam(theta, how.rate)
         for step in range(how.steps):
             pupil.rate = how.rate * (0.5 + 0.5 * np.cos(np.pi * step / how.steps))
-            rows = every[torch.from_numpy(rng.integers(len(features), size=how.batch))]
-            rows = rows + torch.from_numpy(how.noise * rng.standard_normal(tuple(rows.shape)))
+            rows = every[torch.from_numpy(rng.integers(len(features), size=how.batch)).to(device)]
+            noise = how.noise * rng.standard_normal(tuple(rows.shape))
+            rows = rows + torch.from_numpy(noise).to(device)
             group = int(rng.integers(how.groups))
             told = answers(rows, lead[group], pupil.theta, how)
             loss = divergences(told, scales[group], how.divergence).mean()
             pupil.learn(loss)
             losses[step] = float(loss.detach())
-        found = [part.detach().numpy().copy() for part in _parts(pupil.theta, how)]
+        found = [part.detach().cpu().numpy().copy() for part in _parts(pupil.theta, how)]
     return ScaleWeights(task.lead @ found[0], found[1], found[2], task.scales), losses
 
 

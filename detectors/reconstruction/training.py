@@ -1,12 +1,12 @@
 """Training of small networks on windows, with torch: the same weights from the same seed.
 
-One thread computes, in float64, and every random number is drawn by numpy. Training ends once a
+One thread computes, in float64, and every random number is drawn by numpy. Each device has weights
+of its own, which differ in the last digits. Training ends once a
 held-out block of windows is rebuilt no better, and what is kept is the best for that block.
 """
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tocsin.detectors.device import CPU, working_on
 from tocsin.detectors.reconstruction.errors import LEAST_LOG, MOST_LOG, NEARLY
 from tocsin.detectors.reconstruction.network import LEAK, Plan, first_weights
 from tocsin.pipeline.types import FloatArray
@@ -48,6 +49,7 @@ class Lesson:
     bias: float = 1.0
     uncertainty: float = 1.0
     seed: int = 0
+    device: str = CPU
 
     def rate_at(self, epoch: int) -> float:
         """The rate of an epoch, which count from 0: it falls along a half cosine towards 0."""
@@ -75,29 +77,19 @@ class Training:
     held: list[float] = field(default_factory=list)  # the loss on the held-out block, by epoch
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch, as sums in several have no fixed order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def train(plan: Plan, lesson: Lesson, material: Material, held: Material) -> Training:
     """A network that rebuilds the windows of `material`, kept where it did best on `held`."""
     rng = np.random.default_rng(lesson.seed)
     result = Training(first_weights(plan, rng))
-    with one_thread():
-        pupil = Adam(torch.from_numpy(result.theta.copy()), lesson.rate)
-        check = _tensors(held, held.inputs)
+    with working_on(lesson.device) as device:
+        pupil = Adam(torch.from_numpy(result.theta.copy()).to(device), lesson.rate)
+        check = _tensors(held, held.inputs, device)
         best, patience = np.inf, lesson.patience
         for epoch in range(lesson.epochs):
             pupil.rate = lesson.rate_at(epoch)
             for batch in _batches(lesson, material, rng):
-                result.steps.append(_step(pupil, plan, lesson, batch))
+                here = _tensors(*batch, device)
+                result.steps.append(_step(pupil, plan, lesson, here))
             with torch.no_grad():
                 found = sum(
                     float(term) for term in _terms(plan, lesson, pupil.theta, check).values()
@@ -105,7 +97,7 @@ def train(plan: Plan, lesson: Lesson, material: Material, held: Material) -> Tra
             result.held.append(found)
             if found < best - _BETTER * abs(best) or not np.isfinite(best):
                 best, patience = found, lesson.patience
-                result.theta = pupil.theta.detach().numpy().copy()
+                result.theta = pupil.theta.detach().cpu().numpy().copy()
             else:
                 patience -= 1
             if patience <= 0:
@@ -204,8 +196,10 @@ def _activity(plan: Plan, theta: Tensor, windows: Tensor) -> Tensor:
     return forward(first, theta, windows).abs().mean()
 
 
-def _batches(lesson: Lesson, material: Material, rng: np.random.Generator) -> Iterator[_Batch]:
-    """The windows in a new order and with new noise, some at a time."""
+def _batches(
+    lesson: Lesson, material: Material, rng: np.random.Generator
+) -> Iterator[tuple[Material, FloatArray]]:
+    """The windows in a new order, some at a time, and their inputs with new noise."""
     rows = len(material.inputs)
     size = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, rows // _STEPS))
     order = rng.permutation(rows)
@@ -215,8 +209,9 @@ def _batches(lesson: Lesson, material: Material, rng: np.random.Generator) -> It
         given = some.inputs + lesson.noise * rng.standard_normal(some.inputs.shape)
         if lesson.hide:
             given = given * (rng.random(given.shape) >= lesson.hide)
-        yield _tensors(some, given)
+        yield some, given
 
 
-def _tensors(material: Material, given: FloatArray) -> _Batch:
-    return _Batch(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (given, *material)))
+def _tensors(material: Material, given: FloatArray, device: torch.device) -> _Batch:
+    parts = (np.ascontiguousarray(part) for part in (given, *material))
+    return _Batch(*(torch.from_numpy(part).to(device) for part in parts))

@@ -1,7 +1,7 @@
 """How the transformer of `degradation_transformer` is trained: to find the rows that were spoiled.
 
-The only file of the detector that needs torch. Training is in double precision, in one thread and
-from a seed of its own, so that the same rows give the same weights; what leaves is plain arrays.
+Training is in double precision, in one thread and from a seed of its own, so that the same rows
+give the same weights on the same device; what leaves is plain arrays.
 """
 
 import math
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tocsin.detectors.device import CPU, working_on
 from tocsin.detectors.reconstruction.degrading import Degrading, degraded
-from tocsin.detectors.reconstruction.oracle_network import one_thread
 from tocsin.detectors.reconstruction.transformer_kernel import EPSILON, TransformerWeights, centred
 from tocsin.pipeline.types import BoolArray, FloatArray
 
@@ -44,6 +44,7 @@ class Lessons:
     batch: int = 32
     rate: float = 3e-3
     seed: int = 0
+    device: str = CPU
 
 
 def train(
@@ -56,7 +57,7 @@ def train(
     """
     rng = np.random.default_rng(lessons.seed)
     first = begun(windows.shape[2], size, rng)
-    with one_thread():
+    with working_on(lessons.device) as device:
         w = {name: torch.tensor(x, requires_grad=True) for name, x in first._asdict().items()}
         optimizer = torch.optim.AdamW(w.values(), lr=lessons.rate, weight_decay=_DECAY)
         losses = np.empty(lessons.steps)
@@ -64,14 +65,15 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = lessons.rate * _pace(step, lessons.steps)
             values, labels = spoiled(windows, hard, lessons, rng)
-            found = logits_of(torch.from_numpy(centred(values)), w)
-            loss = functional.binary_cross_entropy_with_logits(found, torch.from_numpy(labels))
+            found = logits_of(torch.from_numpy(centred(values)).to(device), w)
+            wanted = torch.from_numpy(labels).to(device)
+            loss = functional.binary_cross_entropy_with_logits(found, wanted)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(w.values(), _CLIP)
             optimizer.step()
             optimizer.zero_grad()
             losses[step] = float(loss.detach())
-        arrays = {name: x.detach().numpy().copy() for name, x in w.items()}
+        arrays = {name: x.detach().cpu().numpy().copy() for name, x in w.items()}
     return TransformerWeights(**arrays), losses
 
 

@@ -91,10 +91,11 @@ def test_explaining_changes_nothing_else_in_the_document(
     assert more == plain
 
 
+@pytest.mark.parametrize("detector", ["tree_forecast", "linear_forecast", "smoothing"])
 def test_expected_values_and_their_band_are_data(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], detector: str
 ) -> None:
-    words = [str(table(tmp_path)), "--explain", "--detector", "tree_forecast", "--train", "400"]
+    words = [str(table(tmp_path)), "--explain", "--detector", detector, "--train", "400"]
     found = told(capsys, *words)
     assert found["remarks"] == []
     courses = found["incidents"][0]["explanation"]["expected"]

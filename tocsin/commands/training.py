@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tocsin.commands.screen import stderr
-from tocsin.detectors.context.examples import CLEAN, Drawn, Recipe
+from tocsin.detectors.context.examples import CLEAN, Drawn, Form, Recipe
 from tocsin.evaluation.datasets.generator import corpus
 from tocsin.evaluation.datasets.kinds import HELD_OUT, KINDS, plant
 from tocsin.evaluation.datasets.kinds_scene import scenes
@@ -16,7 +16,7 @@ from tocsin.pipeline.errors import ConfigError, StateError
 
 try:
     from tocsin.detectors.context import progress
-    from tocsin.detectors.context.shipped import LOG
+    from tocsin.detectors.context.shipped import LOGS
     from tocsin.detectors.context.training import Plan, train
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("tocsin"):
@@ -83,22 +83,24 @@ def _noise(rng: np.random.Generator, count: int, length: int) -> Drawn:
     return Drawn(values, clean, label, kind)
 
 
-def plan_of(steps: int, seed: int) -> Plan:
-    """The settings that the shipped weights were trained with, for so many steps."""
-    return Plan(steps=steps, seed=seed, recipe=Recipe(hard=_HARD))
+def plan_of(steps: int, seed: int, form: Form = "live") -> Plan:
+    """The settings that the shipped weights of a form were trained with, for so many steps."""
+    return Plan(steps=steps, seed=seed, recipe=Recipe(hard=_HARD, form=form))
 
 
-def train_zero_shot(folder: Path, steps: int, seed: int, *, ahead: bool) -> None:
+def train_zero_shot(
+    folder: Path, steps: int, seed: int, form: Form = "live", *, ahead: bool
+) -> None:
     """Train into a folder, or go on with what is there; at the end it has `rcd.safetensors`.
 
     `ahead` draws windows in a second process, which takes another half core.
     """
     stderr().print(f"Training for {steps} steps; {folder / 'log.jsonl'} tells how it goes.")
-    weights = train(Generated(), plan_of(steps, seed), folder, ahead=ahead)
+    weights = train(Generated(), plan_of(steps, seed, form), folder, ahead=ahead)
     stderr().print(f"The weights are in {weights}.")
 
 
-def reproduce(steps: int = 200, log: Path = LOG) -> float:
+def reproduce(steps: int = 200, log: Path = LOGS["live"]) -> float:
     """Train the first steps again and give the largest difference of a loss from the log's.
 
     The difference is a share of the loss: 0 on the same kind of machine, and rounding on others. A
@@ -108,7 +110,8 @@ def reproduce(steps: int = 200, log: Path = LOG) -> float:
     header = next((record for record in records if "plan" in record), None)
     if header is None:
         raise StateError(f"{log}: does not say how the training was planned")
-    plan = plan_of(header["plan"]["steps"], header["plan"]["seed"])
+    was = header["plan"]
+    plan = plan_of(was["steps"], was["seed"], was["recipe"]["form"])
     with TemporaryDirectory() as folder:
         plan = replace(plan, check_every=plan.steps)
         train(Generated(), plan, Path(folder), until=steps, ahead=False)

@@ -1,5 +1,6 @@
 """What an incident is put down to: blamed and shifted channels, what was expected, covariates."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -7,20 +8,23 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tocsin.detectors.feature_shift import localise
+from tocsin.detectors.remembered import Remembered
 from tocsin.detectors.rows import tidied
 from tocsin.detectors.trained import Trained
 from tocsin.evaluation.panel import REACH, Expected, Panel, Shares
+from tocsin.history.following import Marks, begun, followed
 from tocsin.history.judging import Rows
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.keyed import grow
-from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Scorer, frames_of
+from tocsin.pipeline.types import Batch, BoolArray, FloatArray, IntArray, Scorer, Spec, frames_of
 from tocsin.pipeline.window import Window
 
 _REFERENCE = 3000  # rows before an incident that it is held against
 _AROUND = 30  # rows on either side of an incident whose expectation is drawn, at least
 _MOST_ROWS = 20_000  # of a series, that expectations are drawn of
 _TOGETHER = 4_000_000  # numbers in the windows that a detector is handed at a time
+_TOLD = Remembered(8)  # what was expected of whole series, by `_mark`
 
 
 class Band(Protocol):
@@ -35,13 +39,16 @@ class Band(Protocol):
 
 @runtime_checkable
 class Expecting(Protocol):
-    """A detector on the base `Trained` that can tell what it expected of a window's newest row.
+    """A detector that can tell what it expected of newest rows.
 
-    NaN in the band is "cannot tell", as for a channel that is never judged.
+    One on the base `Trained` tells it by its model, of windows (B, T, C); any other by its state,
+    of a batch that it has not learned. By what it goes, the rows before, the other channels or the
+    whole window, is the detector's own. NaN in the band is "cannot tell", as for a channel that is
+    never judged.
     """
 
-    def band(self, model: Any, windows: FloatArray) -> Band:
-        """What a model expects of the newest row of windows (B, T, C), by the rows before it."""
+    def band(self, known: Any, rows: Any, /) -> Band:
+        """What is expected of the newest rows by a model or a state."""
         ...
 
 
@@ -174,27 +181,23 @@ def rows_of(incident: Incident, time: IntArray) -> slice:
 def expected_of(panel: Panel, origin: Origin, rows: IntArray) -> Expected | None:
     """What was expected of the chosen rows, NaN at all others; None where nobody can tell.
 
-    The detector is fitted as it was before. What it then says is told only if it gives these rows
-    the very scores that the panel has, so it is None too where the rows were gathered on a grid or
-    the model has changed on the way.
+    The detector is fitted as it was before; one that goes on learning goes through the series once
+    more. What it then says is told only if it gives these rows, or in the second case all rows up
+    to the last of them, the very scores that the panel has. So it is None too where the rows were
+    gathered on a grid or the model has changed on the way.
     """
     scorer: Any = origin.scorer
-    if not (_tells(scorer) and origin.causal and rows.size):
+    if not (isinstance(scorer, Expecting) and origin.causal and rows.size):
         return None
-    own = _steps(panel.time)
-    model = scorer.model_of(_learned(scorer, panel, origin, own))
-    if model is None:
+    if isinstance(scorer, Trained):
+        told = _by_model(scorer, panel, origin, rows)
+    else:
+        name = (scorer, _mark(panel, origin))
+        told = _TOLD.get(name, lambda: _by_state(scorer, panel, origin))
+    if told is None:
         return None
-    width = panel.values.shape[1]
-    told = Expected(*(np.full((len(panel.time), width), np.nan) for _ in range(2)))
-    for place, windows in _windows(panel, own, frames_of(scorer), np.isin(own, rows)):
-        score = panel.score[place]
-        known = ~np.isnan(score)
-        if (scorer.measure(model, windows)[0][known] != score[known]).any():
-            return None
-        band = scorer.band(model, windows)
-        told.middle[place[known]] = band.expected[known]
-        told.usual[place[known]] = band.usual[known]
+    mine = np.isin(np.arange(len(panel.time)), rows)[:, None]
+    told = Expected(*(np.where(mine, part, np.nan) for part in told))
     return None if np.isnan(told.middle).all() else told
 
 
@@ -218,17 +221,78 @@ def covariates_of(
     return found
 
 
-def _tells(scorer: object) -> bool:
-    return isinstance(scorer, Trained) and isinstance(scorer, Expecting)
+def _by_model(scorer: Any, panel: Panel, origin: Origin, rows: IntArray) -> Expected | None:
+    """What a detector that is fitted once expected of the chosen rows."""
+    own, past = _steps(panel.time), _past(panel, origin)
+    model = scorer.model_of(panel.values[own[: scorer.train]] if past is None else past.values)
+    if model is None:
+        return None
+    told = _nothing(panel)
+    chosen = np.isin(own, rows)
+    for part, batch in _windows(panel.time[own], panel.values[own], frames_of(scorer), chosen):
+        place = own[part]
+        score = panel.score[place]
+        known = ~np.isnan(score)
+        if (scorer.measure(model, batch.values)[0][known] != score[known]).any():
+            return None
+        band = scorer.band(model, batch.values)
+        told.middle[place[known]] = band.expected[known]
+        told.usual[place[known]] = band.usual[known]
+    return told
 
 
-def _learned(scorer: Any, panel: Panel, origin: Origin, own: IntArray) -> FloatArray:
-    """The rows (N, C) that the detector was fitted on: history, or the first of the series."""
+def _by_state(scorer: Any, panel: Panel, origin: Origin) -> Expected:
+    """What a detector that goes on learning expected of each row, as far as it can be followed."""
+    own, past = _steps(panel.time), _past(panel, origin)
+    frames = frames_of(scorer)
+    spec = Spec(panel.values.shape[1:], frames)
+    later = np.ones(len(own), dtype=bool)
+    before: Iterator[Batch] = iter(())
+    if past is not None:
+        later = ~(np.isin(panel.time[own], past.time) & np.isnan(panel.score[own]))
+        every = np.ones(len(past), dtype=bool)
+        before = (part for _, part in _windows(past.time, past.values, frames, every))
+    state = begun(scorer, spec, before)
+    rows = (part for _, part in _windows(panel.time[own], panel.values[own], frames, later))
+    told, judged = _nothing(panel), own[later]
+    marks = Marks(panel.score[judged], _firing(panel)[judged])
+    for row, one in followed(scorer, state, rows, marks):
+        band = scorer.band(state, one)
+        told.middle[judged[row]], told.usual[judged[row]] = band.expected[0], band.usual[0]
+    return told
+
+
+def _firing(panel: Panel) -> BoolArray:
+    """Which rows (N,) alarmed or stand in an incident."""
+    firing = panel.alarm.copy()
+    for incident in panel.incidents:
+        if incident.kind == "anomaly":
+            firing[rows_of(incident, panel.time)] = True
+    return firing
+
+
+def _nothing(panel: Panel) -> Expected:
+    return Expected(*(np.full(panel.values.shape, np.nan) for _ in range(2)))
+
+
+def _mark(panel: Panel, origin: Origin) -> bytes:
+    """Tells the rows of a series, their scores and its clean history from all others."""
+    past = _past(panel, origin)
+    digest = hashlib.blake2b(digest_size=16)
+    rows = (panel.time, panel.values, panel.score)
+    for column in rows if past is None else (*rows, past.time, past.values):
+        digest.update(f"{column.shape} {column.dtype}".encode())
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.digest()
+
+
+def _past(panel: Panel, origin: Origin) -> Rows | None:
+    """The clean history of the panel's series, a row a time; None where there was none."""
     if origin.history is None:
-        return panel.values[own[: scorer.train]]
+        return None
     history = origin.history.take(origin.history.in_time())
     mine = history.take(np.flatnonzero(np.array(history.series, dtype=object) == panel.series))
-    return mine.values[_steps(mine.time)]
+    return mine.take(_steps(mine.time))
 
 
 def _steps(time: IntArray) -> IntArray:
@@ -237,19 +301,18 @@ def _steps(time: IntArray) -> IntArray:
 
 
 def _windows(
-    panel: Panel, own: IntArray, frames: int, chosen: BoolArray
-) -> Iterator[tuple[IntArray, FloatArray]]:
-    """The places in the panel of the chosen of its own rows, some at a time, and their windows."""
+    time: IntArray, values: FloatArray, frames: int, chosen: BoolArray
+) -> Iterator[tuple[IntArray, Batch]]:
+    """The chosen of one series' rows, some at a time: their places, and their windows."""
     window = Window(frames)
-    stage = window.start(panel.values.shape[1:])
+    stage = window.start(values.shape[1:])
     grow(stage, 1)
-    size = max(1, _TOGETHER // (frames * panel.values.shape[1]))
-    for first in range(0, len(own), size):
-        part = own[first : first + size]
-        key = np.zeros(len(part), dtype=np.int64)
-        batch = window.advance(stage, key, panel.time[part], panel.values[part])
-        here = chosen[first : first + size]
-        yield part[here], tidied(batch.values[here])
+    size = max(1, _TOGETHER // (frames * values.shape[1]))
+    for first in range(0, len(time), size):
+        place = np.arange(first, min(first + size, len(time)))
+        batch = window.advance(stage, 0 * place, time[place], values[place])
+        here = batch.take(chosen[place])
+        yield place[chosen[place]], replace(here, values=tidied(here.values))
 
 
 def _shifted(panel: Panel, rows: slice) -> tuple[Shift, ...]:

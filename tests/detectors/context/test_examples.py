@@ -35,9 +35,10 @@ class Steps:
         return Drawn(clean + 5.0 * label, clean, label, np.arange(count) % 2)
 
 
-def one(kind: int = 0) -> Examples:
+def one(kind: int = 0, newest: tuple[float, float] = (1.0, 1.0)) -> Examples:
     drawn = Steps()(np.random.default_rng(0), 4, 256, held_out=False)
-    return examples(drawn, np.ones(4) * (1 + kind), WHOLE[:4], np.random.default_rng(1))
+    hard = np.ones(4) * (1 + kind)
+    return examples(drawn, hard, WHOLE[:4], np.random.default_rng(1), newest=newest)
 
 
 def test_a_chunk_is_the_same_whenever_it_is_drawn() -> None:
@@ -56,6 +57,15 @@ def test_another_seed_or_number_is_another_chunk(other: tuple[int, int]) -> None
 def test_batches_have_one_number_of_points() -> None:
     shapes = sorted(batch.views.shape for batch in chunk(Steps(), RECIPE, 0, 0))
     assert shapes == [*3 * [(4, 4, 256)], *2 * [(8, 4, 128)], *3 * [(16, 4, 64)]]
+
+
+def test_batches_for_the_offline_form_have_the_lengths_of_coarse_scales() -> None:
+    made = chunk(Steps(), Recipe(length=256, points=1024, form="offline"), 0, 0)
+    shapes = sorted(batch.views.shape for batch in made)
+    assert shapes == [(4 << i, 4, 256 >> i) for i in range(4) for _ in range(2)]
+    for batch in made:  # no end weighs more: a point weighs by its label alone
+        calm = batch.weight[batch.label == 0]
+        assert (calm == calm[0]).all()
 
 
 def test_short_anomalies_weigh_more_than_long_ones() -> None:
@@ -82,8 +92,9 @@ def test_live_windows_end_soon_after_an_anomaly_began() -> None:
 
 
 def test_hard_kinds_and_the_newest_points_weigh_more() -> None:
-    easy, hard = one(0).weight, one(1).weight
+    easy, hard = one(0, newest=(3.0, 4.0)).weight, one(1, newest=(3.0, 4.0)).weight
     np.testing.assert_allclose(hard, 2.0 * easy)
+    assert one(0).weight[0, -1] == one(0).weight[0, 0]
     assert easy[0, -2] == 3.0 * easy[0, 0]
     assert easy[0, -1] == 12.0 * easy[0, 0]
 

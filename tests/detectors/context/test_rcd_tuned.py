@@ -17,7 +17,7 @@ from tocsin.detectors.context.encoder import Encoder, Size
 from tocsin.detectors.context.planting import KINDS, planted
 from tocsin.detectors.context.rcd import RelativeContext
 from tocsin.detectors.context.rcd_tuned import RcdTuned
-from tocsin.detectors.context.shipped import WEIGHTS, encoder_of
+from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.context.tuning import Lessons, Tuned, pools, tune
 from tocsin.detectors.trained import TrainingState
 from tocsin.pipeline.errors import ConfigError, StateError
@@ -96,7 +96,6 @@ def test_what_is_held_out_is_judged_better_after_tuning(make: Make) -> None:
     assert tuned.weights
 
 
-@pytest.mark.skipif(not WEIGHTS.exists(), reason="the trained weights are not there")
 def test_shipped_weights_find_planted_spikes_after_tuning() -> None:
     scorer = RcdTuned(window=128, scales=(1,), wide=256, wide_scales=(1,), steps=8)
     values = waves(600)

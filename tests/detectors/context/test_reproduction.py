@@ -10,31 +10,28 @@ from tocsin.commands import training
 from tocsin.commands.training import Generated, plan_of, reproduce
 from tocsin.detectors.context import progress
 from tocsin.detectors.context.encoder import Size
-from tocsin.detectors.context.examples import CLEAN, Recipe, held_out
+from tocsin.detectors.context.examples import CLEAN, Form, Recipe, held_out
 from tocsin.detectors.context.rcd import RelativeContext
-from tocsin.detectors.context.shipped import LOG
+from tocsin.detectors.context.shipped import LOGS
 from tocsin.detectors.context.training import Plan
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.types import Spec
 
-SHIPPED = pytest.mark.skipif(not LOG.exists(), reason="the training log is not there")
+
+@pytest.mark.parametrize("form", LOGS)
+def test_the_first_steps_have_the_losses_of_the_log(form: Form) -> None:
+    assert reproduce(3, LOGS[form]) <= 0.01
 
 
-@SHIPPED
-def test_the_first_steps_have_the_losses_of_the_log() -> None:
-    assert reproduce(steps=3) <= 0.01
-
-
-@SHIPPED
-def test_the_log_was_planned_as_the_command_plans() -> None:
-    plan = progress.read(LOG)[0]["plan"]
-    now = json.loads(json.dumps(plan_of(plan["steps"], plan["seed"]).as_table()))
+@pytest.mark.parametrize("form", LOGS)
+def test_the_log_was_planned_as_the_command_plans(form: Form) -> None:
+    plan = progress.read(LOGS[form])[0]["plan"]
+    now = json.loads(json.dumps(plan_of(plan["steps"], plan["seed"], form).as_table()))
     assert plan == now
 
 
-@SHIPPED
 def test_another_loss_is_told(tmp_path: Path) -> None:
-    records = progress.read(LOG)[:4]
+    records = progress.read(LOGS["live"])[:4]
     records[1]["found"] *= 1.5
     log = tmp_path / "log.jsonl"
     progress.append(log, records)
@@ -45,9 +42,9 @@ def test_another_loss_is_told(tmp_path: Path) -> None:
 def test_the_command_trains_into_a_folder_and_says_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def small(steps: int, seed: int) -> Plan:
+    def small(steps: int, seed: int, form: Form) -> Plan:
         size = Size(width=16, heads=2, blocks=1, inner=32, fine=4)
-        recipe = Recipe(length=256, points=512)
+        recipe = Recipe(length=256, points=512, form=form)
         return Plan(steps=steps, seed=seed, check_windows=8, size=size, recipe=recipe)
 
     monkeypatch.setattr(training, "plan_of", small)

@@ -11,13 +11,13 @@ from oracles.windows import signal, windows_of
 
 from tocsin.detectors.reconstruction.hyperbolic import HyperbolicModel, HyperbolicReconstruction
 from tocsin.detectors.reconstruction.hyperbolic_ball import distances
-from tocsin.detectors.reconstruction.hyperbolic_training import Lessons, apart, train
+from tocsin.detectors.reconstruction.hyperbolic_training import apart, train
 from tocsin.evaluation.planted import area_under_curve
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import FloatArray
 
 WAVE = HyperbolicReconstruction(window=8, hidden=16, code=3, ball=6, steps=150, batch=64, rate=0.01)
-HOW = Lessons(hidden=6, code=2, ball=4, steps=5, batch=16)
+HOW = HyperbolicReconstruction(hidden=6, code=2, ball=4, steps=5, batch=16).lessons
 FRAMES = 8
 
 

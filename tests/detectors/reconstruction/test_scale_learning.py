@@ -19,7 +19,6 @@ from tocsin.detectors.reconstruction.scale_learning_kernel import (
     judge,
 )
 from tocsin.detectors.reconstruction.scale_learning_training import (
-    Lessons,
     divergences,
     drawn,
     importance,
@@ -33,7 +32,7 @@ from tocsin.pipeline.types import FloatArray
 WAVE = ScaleLearning(
     window=8, groups=5, subsets=6, width=12, hidden=12, steps=200, batch=64, rate=0.02
 )
-HOW = Lessons(groups=2, subsets=3, width=4, hidden=5, steps=5, batch=16)
+HOW = ScaleLearning(groups=2, subsets=3, width=4, hidden=5, steps=5, batch=16).lessons
 FRAMES = 8
 each = pytest.mark.parametrize("kind", DIVERGENCES)
 
@@ -94,7 +93,7 @@ def test_the_divergence_of_jensen_and_shannon_is_bounded_and_surprise_is_not() -
 @each
 def test_the_loss_is_positive_and_falls(kind: Divergence) -> None:
     # Groups differ in what is left at best, so the losses of one are compared.
-    shape = Lessons(groups=1, subsets=5, width=8, hidden=8, divergence=kind)
+    shape = ScaleLearning(groups=1, subsets=5, width=8, hidden=8, divergence=kind).lessons
     _, loss = train(placed(100, 12), replace(shape, steps=80, batch=32, rate=0.02))
     assert (loss > 0).all()
     assert loss[10:20].mean() < loss[:10].mean()
@@ -114,7 +113,7 @@ def test_training_is_a_function_of_rows_and_seed_alone() -> None:
 
 
 def test_subsets_of_one_size_share_a_map_and_have_their_share_as_scale() -> None:
-    how = Lessons(groups=8, subsets=8, width=4, sharp=5.0)
+    how = ScaleLearning(groups=8, subsets=8, width=4, sharp=5.0).lessons
     rows = placed(50, 6)
     task = drawn(rows, how, np.random.default_rng(4))
     weight = importance(rows)
