@@ -32,10 +32,11 @@ from tocsin.pipeline.types import FloatArray
 
 BUDGETS = (0.5, 2.0, 7.0)  # incidents a week a series
 DETECTORS = {"NAB": "moving_std", "SMD": "mahalanobis", "GECCO": "mahalanobis"}
-RULES: dict[str, tuple[int, type[AlertBudget] | type[PacedBudget]]] = {
-    "history 1000": (1_000, AlertBudget),
-    "history 10,000": (10_000, AlertBudget),
-    "paced, history 10,000": (10_000, PacedBudget),
+USUAL = 1_000  # scores of the calibrator's history, if nothing is said
+RULES: dict[str, tuple[int | None, type[AlertBudget] | type[PacedBudget]]] = {
+    "usual, history 1000": (USUAL, AlertBudget),
+    "history by the budget": (None, AlertBudget),
+    "paced, history by the budget": (None, PacedBudget),
 }
 _GAP = 12  # rows, as for `tocsin score`
 _NO_ALARM = FixedTail(1e-300)
@@ -71,6 +72,8 @@ def rows_of(labelled: Labelled) -> Rows:
 def stages_of(labelled: Labelled, rule: str, budget: float) -> Stages:
     """The stages of `tocsin score`, with a rule's history and threshold."""
     rows, (history, threshold) = rows_of(labelled), RULES[rule]
+    if history is None:  # two scores over the level, as `tocsin plan` advises
+        history = max(USUAL, round(2 * WEEK_NS / (budget * rows.step_ns())))
     chosen = choose(DETECTORS[labelled.dataset], len(rows.channels), rows.step_ns(), {})
     return replace(
         chosen.stages,
@@ -148,7 +151,7 @@ def lines(dataset: str, series: list[Labelled]) -> Iterator[tuple[str, ...]]:
 def scores_of(labelled: Labelled) -> FloatArray:
     """Scores of all rows, every row learned."""
     stages = replace(
-        stages_of(labelled, "history 1000", 2), gate=Gate("always"), threshold=_NO_ALARM
+        stages_of(labelled, "usual, history 1000", 2), gate=Gate("always"), threshold=_NO_ALARM
     )
     return judge(stages, rows_of(labelled)).score
 

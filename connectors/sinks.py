@@ -11,6 +11,7 @@ import orjson
 
 from tocsin.connectors.append_file import OnceFile
 from tocsin.pipeline.errors import SinkError
+from tocsin.pipeline.grouping import group_id
 from tocsin.pipeline.incidents import Incident, iso
 
 _MINUTE = 60_000_000_000
@@ -67,6 +68,7 @@ class JsonLinesSink:
 def in_words(incident: Incident) -> str:
     """An incident revision as a line for people: when, how bad, where, why.
 
+    The group is told of incidents that have joined one, not of the one that began it.
     Control characters of names are shown as escapes, so that a line stays a line.
     """
     head = f"{iso(incident.started_at)}  {incident.state:<8} {incident.level:<8}"
@@ -79,6 +81,8 @@ def in_words(incident: Incident) -> str:
     if incident.ended_at is not None:
         parts.append(f"lasted {(incident.ended_at - incident.started_at) / _MINUTE:.4g} min")
     parts += [_plain(text) for text in (incident.reason, incident.asks) if text]
+    if incident.group not in ("", group_id(incident.id)):
+        parts.append(f"in group {incident.group}")
     return f"{', '.join(parts)}  [{incident.id} r{incident.revision}]"
 
 

@@ -12,6 +12,7 @@ from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes, EpisodesState, Naming
 from tocsin.pipeline.gate import Gate, GateState, Waiting
 from tocsin.pipeline.grid import Grid, GridState
+from tocsin.pipeline.grouping import Grouping, GroupingState
 from tocsin.pipeline.health import Health, HealthState
 from tocsin.pipeline.keyed import grow, per_key
 from tocsin.pipeline.keys import KeyTable
@@ -32,7 +33,8 @@ class Chain:
     `spec` is the shape of one row; the scorer is given windows of `window.length` of them. With
     `abstention`, rows whose decision hangs on which scores happened to calibrate it are "can't
     say"; it needs a calibrator that tells the `size` of its history. At most `max_series` series
-    are kept in a partition; rows of further ones are refused.
+    are kept in a partition; rows of further ones are refused. With `grouping`, incidents of the
+    partition carry the group they belong to.
     """
 
     spec: Spec
@@ -49,6 +51,7 @@ class Chain:
     rules: Rules = field(default_factory=Rules)
     abstention: Abstention | None = None
     selftest: SelfTest | None = None
+    grouping: Grouping | None = None
 
     def __post_init__(self) -> None:
         takes = self.scorer.traits.item
@@ -141,6 +144,7 @@ class ChainState:
     waiting: Waiting
     episodes: EpisodesState
     selftest: SelfTestState | NoState
+    grouping: GroupingState | NoState
     held: Held
     clock: int
     ticks: int
@@ -189,6 +193,7 @@ def start(chain: Chain) -> ChainState:
         waiting=Waiting(none, none, windows, np.empty(0)),
         episodes=chain.episodes.start(item),
         selftest=chain.selftest.start(item) if chain.selftest else NoState(),
+        grouping=chain.grouping.start() if chain.grouping else NoState(),
         held=Held(none, none, windows, none_yet, none_yet, none_yet > 0, none_yet),
         clock=NEVER,
         ticks=0,

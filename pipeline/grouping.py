@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 _NOWHERE = "\x1f"  # before what an incident without blamed channels is known by; in no channel
 
 
-@dataclass(slots=True)
+@dataclass
 class GroupingState:
     """The groups that may still be joined, the incidents in them, and what each has blamed.
 
@@ -31,23 +32,62 @@ class GroupingState:
     blame_of: IntArray  # (B,)
     blame: FloatArray  # (B,) summed shares of the group's members
 
+    def __post_init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def place_of(self, incident: str) -> int | None:
+        """Where an incident stands among the members; None where it is none."""
+        if len(self._places) != len(self.member):  # the members were loaded, or some let go
+            self._places = {name: place for place, name in enumerate(self.member)}
+        return self._places.get(incident)
+
+    def enter(self, incident: str, group: int, *, is_open: bool) -> None:
+        """Make an incident the newest member."""
+        self._places[incident] = len(self.member)
+        self.member.append(incident)
+        self.of = np.append(self.of, group)
+        self.is_open = np.append(self.is_open, is_open)
+
+    def busy(self) -> BoolArray:
+        """Which groups (G,) have an open member."""
+        found = np.zeros(len(self.group), dtype=bool)
+        found[self.of[self.is_open]] = True
+        return found
+
+    def keep(self, groups: BoolArray) -> None:
+        """Forget all other groups (G,) with their members and blame."""
+        place = np.cumsum(groups) - 1  # of each kept group among the kept
+        members, blamed = groups[self.of], groups[self.blame_of]
+        self.group = list(compress(self.group, groups))
+        self.first, self.latest = self.first[groups], self.latest[groups]
+        self.member = list(compress(self.member, members))
+        self.of, self.is_open = place[self.of[members]], self.is_open[members]
+        self.channel = list(compress(self.channel, blamed))
+        self.blame_of, self.blame = place[self.blame_of[blamed]], self.blame[blamed]
+        self._places = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """Which incidents are told as one: those under way together that blame the same channels.
 
     An incident joins a group if it starts at most `within_ns` after the newest opening, peak or end
-    in the group, or while a member is open and `open_ns` after the group's first start at most, so
-    that an incident of weeks does not gather all that happens. Their blamed channels must overlap
-    by `shared` at least: the sum of the smaller of the two shares, 1 for equal blame; 0 asks for
-    closeness in time alone. Of several groups it joins the one with the largest overlap, the oldest
-    of equals. Blame goes by the channel's name, so the same channel of other series counts. An
-    incident that blames no channel shares with others of its kind. At most `most` groups are kept,
-    those last heard of.
+    in the group, or while a member is open; in both cases `open_ns` after the group's first start
+    at most, so that what goes on for weeks does not gather all that happens. Their blamed channels
+    must overlap by `shared` at least: the sum of the smaller of the two shares, 1 for equal blame;
+    0 asks for closeness in time alone. Of several groups it joins the one with the largest overlap,
+    the oldest of equals. Blame goes by the channel's name, so the same channel of other series
+    counts. An incident that blames no channel shares with others of its kind. At most `most` groups
+    are kept, those last heard of.
+
+    Groups are found within a partition, as all that it remembers: incidents of two partitions have
+    no group in common. What the clock alone tells, while nothing comes, is grouped when it is told;
+    a replay, which has no such moments, may group it otherwise.
 
     Membership is for good: later revisions of an incident have the group of its first, and two
     groups are never joined. An incident that comes back after its group was let go is as new. The
-    work a revision is proportional to the groups at hand and the members in them.
+    work a revision is proportional to the groups at hand and the members in them, which are the
+    incidents that started within `open_ns` of the first.
     """
 
     within_ns: int = 300_000_000_000
@@ -86,8 +126,8 @@ class Grouping:
         """
         state.clock = max(state.clock, _told_at(incident))
         self._let_go(state)
-        if incident.id in state.member:
-            place = state.member.index(incident.id)
+        place = state.place_of(incident.id)
+        if place is not None:
             group = int(state.of[place])
             state.is_open[place] = incident.state != "resolved"
         else:
@@ -102,13 +142,13 @@ class Grouping:
         """The group that an incident joins, or -1."""
         mine = _shares(incident)
         best, largest = -1, -1.0
-        busy = set(state.of[state.is_open].tolist())
-        for group, latest in enumerate(state.latest.tolist()):
-            since = incident.started_at - int(state.first[group])
-            near = incident.started_at - latest <= self.within_ns
-            near = near or (group in busy and since <= self.open_ns)
+        near = incident.started_at - state.latest <= self.within_ns
+        if not near.all():
+            near |= state.busy()
+        near &= incident.started_at - state.first <= self.open_ns
+        for group in np.flatnonzero(near).tolist():
             overlap = _overlap(state, group, mine)
-            if near and overlap >= self.shared and overlap > largest:
+            if overlap >= self.shared and overlap > largest:
                 best, largest = group, overlap
         return best
 
@@ -117,7 +157,7 @@ class Grouping:
         if len(state.group) >= self.most:
             keep = np.ones(len(state.group), dtype=bool)
             keep[int(np.argmin(state.latest))] = False
-            _keep_groups(state, keep)
+            state.keep(keep)
         state.group.append(group_id(incident.id))
         state.first = np.append(state.first, incident.started_at)
         state.latest = np.append(state.latest, incident.started_at)
@@ -125,11 +165,11 @@ class Grouping:
 
     def _let_go(self, state: GroupingState) -> None:
         """Forget the groups that nothing can join any more."""
-        busy = np.zeros(len(state.group), dtype=bool)
-        busy[state.of[state.is_open]] = True
-        keep = busy | (state.clock - state.latest <= self.within_ns)
+        keep = state.clock - state.latest <= self.within_ns
         if not keep.all():
-            _keep_groups(state, keep)
+            keep |= state.busy()
+        if not keep.all():
+            state.keep(keep)
 
 
 def group_id(incident: str) -> str:
@@ -166,9 +206,7 @@ def _overlap(state: GroupingState, group: int, mine: dict[str, float]) -> float:
 
 
 def _add_member(state: GroupingState, group: int, incident: Incident) -> None:
-    state.member.append(incident.id)
-    state.of = np.append(state.of, group)
-    state.is_open = np.append(state.is_open, incident.state != "resolved")
+    state.enter(incident.id, group, is_open=incident.state != "resolved")
     for name, share in _shares(incident).items():
         known = [
             row
@@ -181,15 +219,3 @@ def _add_member(state: GroupingState, group: int, incident: Incident) -> None:
             state.channel.append(name)
             state.blame_of = np.append(state.blame_of, group)
             state.blame = np.append(state.blame, share)
-
-
-def _keep_groups(state: GroupingState, keep: BoolArray) -> None:
-    """Forget all other groups with their members and blame."""
-    place = np.cumsum(keep) - 1  # of each kept group among the kept
-    members, blamed = keep[state.of], keep[state.blame_of]
-    state.group = [name for name, kept in zip(state.group, keep, strict=True) if kept]
-    state.first, state.latest = state.first[keep], state.latest[keep]
-    state.member = [name for name, kept in zip(state.member, members, strict=True) if kept]
-    state.of, state.is_open = place[state.of[members]], state.is_open[members]
-    state.channel = [name for name, kept in zip(state.channel, blamed, strict=True) if kept]
-    state.blame_of, state.blame = place[state.blame_of[blamed]], state.blame[blamed]

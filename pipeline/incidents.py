@@ -18,7 +18,8 @@ class Incident:
     the raw score there and `peak_at` its time; they are NaN and 0 for health kinds, which have no
     score. `severity` is -log10(tail). `channels` are the blamed channels with their share of the
     blame, largest first; of frames, the box of pixels that is blamed most. `asks` is what a
-    person is asked to decide, or "".
+    person is asked to decide, or "". `group` is the id of the incidents that belong together, ""
+    where incidents are not grouped.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Incident:
     reason: str
     asks: str = ""
     rule: str = ""
+    group: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON: ISO times in UTC, NaN as null."""
@@ -63,6 +65,7 @@ class Incident:
             "reason": self.reason,
             "asks": self.asks,
             "rule": self.rule,
+            "group": self.group,
         }
 
 

@@ -10,11 +10,15 @@ from typing import Literal
 
 import numpy as np
 
-from tocsin.pipeline.chain import Chain, ChainState, start
+from tocsin.pipeline.chain import Chain, ChainState, join_verdicts, start
 from tocsin.pipeline.delivery import Delivery, Post
 from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.feedback import apply
 from tocsin.pipeline.incidents import DeadLetter, Incident, iso
+from tocsin.pipeline.labels import Label
+from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.ports import Reading, Source
+from tocsin.pipeline.snapshot import moved
 from tocsin.pipeline.step import Outcome, close, idle, step
 from tocsin.pipeline.store import Checkpoint, FencedError, Store
 from tocsin.pipeline.types import NO_KEYS
@@ -93,6 +97,7 @@ class _Part:
     touched: list[np.ndarray] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    told: list[tuple[Label, str]] = field(default_factory=list)  # labels with what they changed
     heard_s: float = 0.0
 
     def has_news(self) -> bool:
@@ -109,13 +114,20 @@ def run(  # noqa: PLR0913 - what runs, where from, where to, and who looks on
     *,
     stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Watched], None] | None = None,
+    settings: Callable[[], Chain | None] | None = None,
 ) -> Summary:
     """Run until the source ends or `stop` says so; resumes where the store's last run was.
+
+    With `settings` it is told things while it runs: about twice a second, between two steps, it
+    asks for the chain to go on with (None where it stays; what was learned must fit it), and takes
+    in the labels that wait in the store. What comes after is as if it had been stopped there, the
+    settings changed and the labels taken in, and it had gone on.
 
     Raises SourceError if the source cannot go on and StateError if the store cannot; what was
     checkpointed until then is kept, and a later run goes on from there.
     """
     loop = _Loop(chain, source, store, Post(store, delivery), options or RunOptions(), watch)
+    loop.settings = settings
     try:
         ended = loop.read(stop)
         loop.finish(ended=ended)
@@ -138,10 +150,12 @@ class _Loop:
     ) -> None:
         self.chain, self.source, self.store, self.post = chain, source, store, post
         self.options, self.watch = options, watch
+        self.notes = Notes(store)
+        self.settings: Callable[[], Chain | None] | None = None
         self.summary = Summary(delivered=post.delivered, failures=post.failures)
         self._parts: dict[str, _Part] = {}
         self._fenced: set[str] = set()  # what the source may still give rows of
-        self._written_s = time.monotonic()
+        self._written_s = self._listened_s = time.monotonic()
 
     def read(self, stop: Callable[[], bool]) -> bool:
         """Take readings until the end (True) or until told to stop (False)."""
@@ -150,6 +164,7 @@ class _Loop:
                 self._idle()
             else:
                 self._take(reading)
+            self._listen()
             self._checkpoint_if_due()
             if stop():
                 return False
@@ -203,20 +218,14 @@ class _Loop:
 
     def _write(self, part: _Part) -> None:
         touched = np.unique(np.concatenate([NO_KEYS, *part.touched]))
-        self.store.checkpoint(
-            self.chain,
-            Checkpoint(
-                part.name,
-                part.epoch,
-                part.position,
-                part.state,
-                touched,
-                part.incidents,
-                part.letters,
-            ),
-            self.post.sink_names(),
+        checkpoint = Checkpoint(
+            part.name, part.epoch, part.position, part.state, touched, part.incidents, part.letters
         )
-        part.touched, part.incidents, part.letters = [], [], []
+        with self.store.transaction():
+            self.store.checkpoint(self.chain, checkpoint, self.post.sink_names())
+            for label, effect in part.told:
+                self.notes.took(label, effect)
+        part.touched, part.incidents, part.letters, part.told = [], [], [], []
         self.summary.checkpoints += 1
 
     def _checkpoint_if_due(self) -> None:
@@ -226,6 +235,43 @@ class _Loop:
             self.checkpoint(list(self._parts))
         elif waited >= _PROMPT_S:
             self.post.deliver()
+
+    def _listen(self) -> None:
+        """Do what people have asked for since the last time."""
+        if self.settings is None or time.monotonic() - self._listened_s < _PROMPT_S:
+            return
+        self._listened_s = time.monotonic()
+        chain = self.settings()
+        if chain is not None:
+            self._change(chain)
+        labels = self.notes.pending()
+        for part in self._parts.values():
+            for label in labels:
+                self._obey(part, label)
+        if any(part.told for part in self._parts.values()):
+            self.checkpoint(list(self._parts))
+
+    def _change(self, chain: Chain) -> None:
+        """Go on with other settings, which all partitions are written down under at once."""
+        for part in self._parts.values():
+            part.state = moved(self.chain, part.state, chain, part.name)
+            everything = np.arange(len(part.state.keys))
+            self._note(part, Outcome(join_verdicts([]), [], [], everything), None)
+            _log.info("%s: other settings from position %s on", part.name, part.position)
+        self.chain = chain
+        self.checkpoint(list(self._parts))
+
+    def _obey(self, part: _Part, label: Label) -> None:
+        """Let a label take its effect in a partition that knows its series."""
+        names = part.state.keys.names
+        if label.series not in names:
+            return
+        incident = self.store.incident(label.incident) if label.incident else None
+        effect, ended = apply(self.chain, part.state, label, incident)
+        touched = np.array([names.index(label.series)])
+        self._note(part, Outcome(join_verdicts([]), ended, [], touched), None)
+        part.told.append((label, effect))
+        _log.info("%s: %s is %s: %s", part.name, label.series, label.verdict, effect)
 
     def _take(self, reading: Reading) -> None:
         part = self._parts.get(reading.part)

@@ -10,21 +10,34 @@ from tocsin.pipeline.chain import Chain, ChainState, make_room, start
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.keyed import keyed_fields, read_field
 from tocsin.pipeline.keys import KeyTable
-from tocsin.pipeline.state import Plain, Upgrade, fill, flatten, refuse_other_settings
+from tocsin.pipeline.state import (
+    Plain,
+    Upgrade,
+    fill,
+    flatten,
+    refuse_other_settings,
+    settings_of,
+)
 from tocsin.pipeline.types import IntArray
 
 BLOCK = 256  # keys to a block
 
 _NAMES = "keys.names"
 _COUNT = "keys.count"  # with what is shared, so that a lost block of keys is missed
-_MOVABLE = ("threshold.", "selftest.")  # each starts afresh when another kind of it is set
+# Each starts afresh when another kind of it is set, or when it was left out before.
+_MOVABLE = ("threshold.", "selftest.", "grouping.")
 _SET = ("health.low", "health.high", "health.stale_after")  # by this run's limits, not the saved
 
 
 def header(chain: Chain) -> str:
-    """What a saved state must agree with before this chain takes it."""
+    """What a saved state must agree with before this chain takes it, and `movable` settings.
+
+    Where those differ, the state's layout may: all of it is written anew.
+    """
     versions = {"scorer": chain.scorer.version, "calibrator": chain.calibrator.version}
-    return json.dumps({"versions": versions, "settings": json.loads(chain.learned_under())})
+    movable = settings_of((chain.threshold, chain.selftest))
+    learned = {"versions": versions, "settings": json.loads(chain.learned_under())}
+    return json.dumps(learned | {"movable": json.loads(movable)})
 
 
 def shared_part(state: ChainState) -> Plain:
@@ -72,6 +85,17 @@ def restore(
     for path in keyed:
         saved[path] = _pad(fresh[path], saved.get(path), len(names), f"{where}: {path}")
     return fill(state, saved, where)
+
+
+def moved(chain: Chain, state: ChainState, other: Chain, where: str) -> ChainState:
+    """The state under other settings, as after a stop and a start; the old one is used up.
+
+    StateError where what was learned does not fit them.
+    """
+    blocks = {
+        number: block_of(state, number) for number in blocks_touched(np.arange(len(state.keys)))
+    }
+    return restore(other, header(chain), shared_part(state), blocks, where)
 
 
 def _alike(saved: Plain, fresh: Plain, stage: str, keyed: Container[str]) -> bool:

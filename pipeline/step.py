@@ -48,9 +48,11 @@ from tocsin.pipeline.judge import (
     silences,
 )
 from tocsin.pipeline.keyed import forget
+from tocsin.pipeline.membership import grouped, part_of, with_groups
 from tocsin.pipeline.order import NEVER, Ordered, tick_starts
 from tocsin.pipeline.selftest.rounds import next_cut, observe
 from tocsin.pipeline.selftest.settings import SelfTestState
+from tocsin.pipeline.selftest.verdict import Examination
 from tocsin.pipeline.types import NO_KEYS, Batch, BoolArray, FloatArray, IntArray
 
 Refused = Literal["late", "duplicate", "ahead", "too_many_series"]
@@ -63,14 +65,16 @@ _FEWEST_ROWS = 16
 class Outcome:
     """What a step made of its rows.
 
-    `incidents` are the new revisions, in order. `refused` are the rows, by their place in the
-    input, that took no part, each with the reason. `touched` are the keys whose state changed.
+    `incidents` are the new revisions, in order, each with its group where incidents are grouped.
+    `refused` are the rows, by their place in the input, that took no part, each with the reason.
+    `touched` are the keys whose state changed. `examined` are the self-tests that ended.
     """
 
     verdicts: Verdicts
     incidents: list[Incident]
     refused: list[tuple[int, Refused]]
     touched: IntArray
+    examined: Sequence[Examination] = ()
 
 
 def step(
@@ -101,9 +105,9 @@ def step(
     if chain.grid is not None and not isinstance(state.grid, NoState):
         rows = chain.grid.advance(state.grid, *rows)
     held = _unlearned(chain, state)
-    verdicts, incidents = _judge(chain, state, rows, fast=fast)
+    verdicts, incidents, examined = _judge(chain, state, rows, fast=fast)
     touched = _touched(state, (held, key[kept], ordered.key, verdicts.key), incidents)
-    return Outcome(verdicts, incidents, sorted(refused), touched)
+    return Outcome(verdicts, incidents, sorted(refused), touched, examined)
 
 
 def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
@@ -115,10 +119,10 @@ def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
         key, time = np.concatenate((key, last[0])), np.concatenate((time, last[1]))
         values = np.concatenate((values, last[2]))
     held = _unlearned(chain, state)
-    verdicts, incidents = _judge(chain, state, (key, time, values), fast=fast)
+    verdicts, incidents, examined = _judge(chain, state, (key, time, values), fast=fast)
     _close_open_tick(chain, state)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
-    return Outcome(verdicts, incidents, [], touched)
+    return Outcome(verdicts, incidents, [], touched, examined)
 
 
 def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Outcome:
@@ -134,10 +138,11 @@ def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Out
     held = _unlearned(chain, state)
     ordered = chain.order.drain(state.order)
     rows = _on_grid(chain, state, ordered)
-    verdicts, incidents = _judge(chain, state, rows, fast=fast)
-    incidents += _sweep(chain, state, now, naming(chain, state), idle=True)
+    verdicts, incidents, examined = _judge(chain, state, rows, fast=fast)
+    silent = _sweep(chain, state, now, naming(chain, state), idle=True)
+    incidents += with_groups(chain, state, silent)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
-    return Outcome(verdicts, incidents, [], touched)
+    return Outcome(verdicts, incidents, [], touched, examined)
 
 
 def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
@@ -155,7 +160,8 @@ def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
     none = join_verdicts([])
     if state.episodes.phase[key, ANOMALY] == CALM:
         return Outcome(none, [], [], NO_KEYS)
-    incidents = list(chain.episodes.accept(state.episodes, key, naming(chain, state)))
+    ended = list(chain.episodes.accept(state.episodes, key, naming(chain, state)))
+    incidents = with_groups(chain, state, ended)
     touched = np.array([key])
     for stage in (state.scorer, state.calibrator, state.rules):
         forget(stage, touched)
@@ -177,11 +183,12 @@ def _on_grid(
 
 def _judge(
     chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
-) -> tuple[Verdicts, list[Incident]]:
+) -> tuple[Verdicts, list[Incident], list[Examination]]:
     key, time, values = rows
     size = max(_FEWEST_ROWS, _NUMBERS // (chain.window.length * math.prod(chain.spec.item)))
     verdicts: list[Verdicts] = []
     incidents: list[Incident] = []
+    examined: list[Examination] = []
     first = 0
     while first < len(key):
         last = min(first + size, first + _until_test(chain, state, time[first:]))
@@ -190,9 +197,9 @@ def _judge(
         verdicts.append(found[0])
         incidents += found[1]
         if chain.selftest is not None and isinstance(state.selftest, SelfTestState):
-            observe(chain.selftest, chain, state, state.selftest, part)
+            examined += observe(chain.selftest, chain, state, state.selftest, part)
         first = last
-    return join_verdicts(verdicts), incidents
+    return join_verdicts(verdicts), incidents, examined
 
 
 def _until_test(chain: Chain, state: ChainState, time: IntArray) -> int:
@@ -206,7 +213,7 @@ def _judge_part(
     chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
 ) -> tuple[Verdicts, list[Incident]]:
     key, time, values = rows
-    names = naming(chain, state)
+    names, looked = naming(chain, state), part_of(chain, state, key, time)
     seen = chain.health.observe(state.health, state.clock, key, time, values)
     batch = chain.window.advance(state.window, key, time, values)
     starts = tick_starts(state.clock, set(state.held.key.tolist()), key, time)
@@ -254,9 +261,8 @@ def _judge_part(
     happened += _heard_again(chain, state, key, time, seen, names)
     happened.sort(key=lambda found: found[0])
     state.clock = max(state.clock, int(time.max()))
-    incidents = [incident for _, incident in happened]
-    incidents += _sweep(chain, state, state.clock, names)
-    return verdicts, incidents
+    swept = _sweep(chain, state, state.clock, names)
+    return verdicts, grouped(chain, state, looked, happened, swept)
 
 
 def _blind(state: ChainState, key: IntArray, silent: BoolArray) -> Flags:

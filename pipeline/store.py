@@ -14,16 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from tocsin.pipeline.blobs import decode, encode
 from tocsin.pipeline.chain import Chain, ChainState
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.incidents import DeadLetter, Incident
-from tocsin.pipeline.labels import Label, label_of
-from tocsin.pipeline.rules.silence import Silence
 from tocsin.pipeline.snapshot import block_of, blocks_touched, header, restore, shared_part
 from tocsin.pipeline.types import IntArray
 
-SCHEMA = 2
+SCHEMA = 3
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,10 +45,11 @@ CREATE TABLE dead_letters (
   PRIMARY KEY (part, position, stage, place)
 ) WITHOUT ROWID;
 CREATE TABLE labels (
-  id TEXT PRIMARY KEY, said_at INTEGER NOT NULL, body TEXT NOT NULL
+  id TEXT PRIMARY KEY, said_at INTEGER NOT NULL, body TEXT NOT NULL, effect TEXT
 ) WITHOUT ROWID;
 CREATE TABLE silences (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE INDEX unsent ON dead_letters (sent) WHERE sent = 0;
+CREATE INDEX pending ON labels (said_at) WHERE effect IS NULL;
 """
 
 
@@ -137,6 +138,8 @@ class Store:
         """Take a partition over, fencing off whoever had it.
 
         State behind `committed`, the position the broker holds, is an older owner's: it is dropped.
+        A state that was saved under other settings is written anew at once, all of it: its blocks
+        are then of one kind, whichever keys later checkpoints touch.
         """
         with self.transaction(), self._read():
             row = self._db.execute(
@@ -158,28 +161,16 @@ class Store:
             blocks = {number: decode(data, where) for number, data in rows}
             # Inside the transaction: a state that is refused fences nobody off.
             state = restore(chain, saved_header, decode(shared, where), blocks, where)
+            if saved_header != header(chain):
+                keys = np.arange(len(state.keys))
+                self._save(chain, Checkpoint(part, epoch + 1, position, state, keys, (), ()))
         return Claim(epoch + 1, position, state)
 
     def checkpoint(self, chain: Chain, checkpoint: Checkpoint, sinks: Sequence[str]) -> None:
         """Write a partition's progress and put its incidents out for the sinks; all or nothing."""
-        part, state = checkpoint.part, checkpoint.state
         with self.transaction():
-            shared = encode(shared_part(state))
-            found = self._db.execute(
-                "UPDATE parts SET position = ?, header = ?, shared = ? "
-                "WHERE part = ? AND epoch = ?",
-                (checkpoint.position, header(chain), shared, part, checkpoint.epoch),
-            ).rowcount
-            if not found:
-                raise FencedError(f"{self._where}: another worker has taken partition {part} over")
-            self._db.executemany(
-                "INSERT OR REPLACE INTO blocks (part, block, rows) VALUES (?, ?, ?)",
-                (
-                    (part, number, encode(block_of(state, number)))
-                    for number in blocks_touched(checkpoint.touched)
-                ),
-            )
-            self._add_incidents(part, checkpoint.incidents, sinks)
+            self._save(chain, checkpoint)
+            self._add_incidents(checkpoint.part, checkpoint.incidents, sinks)
             self._add_letters(checkpoint.letters)
 
     def unsent(self, sink: str, most: int = 500) -> list[tuple[int, Incident]]:
@@ -223,6 +214,12 @@ class Store:
                 ((each.part, each.position, each.stage, each.index) for each in letters),
             )
 
+    def incident(self, name: str) -> Incident | None:
+        """The newest revision of the incident of this id, if there is one."""
+        with self._read():
+            found = self._db.execute("SELECT body FROM incidents WHERE id = ?", (name,)).fetchone()
+            return None if found is None else _incident(found[0])
+
     def incidents(self) -> list[Incident]:
         """The newest revision of every incident, oldest incident first."""
         with self._read():
@@ -238,41 +235,17 @@ class Store:
             )
             return [_letter(row) for row in rows]
 
-    def add_label(self, label: Label) -> None:
-        """Keep a label; one of the same stretch that was said earlier gives way."""
+    def write(self, statement: str, values: Sequence[Any]) -> tuple[int, int]:
+        """Run one statement that writes; gives the rows it changed and the last number given."""
         with self.transaction():
-            self._db.execute(
-                "INSERT INTO labels (id, said_at, body) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET said_at = excluded.said_at, body = excluded.body "
-                "WHERE excluded.said_at >= labels.said_at",
-                (label.id, label.said_at, json.dumps(label.to_json())),
-            )
+            done = self._db.execute(statement, values)
+            return done.rowcount, int(done.lastrowid or 0)
 
-    def labels(self) -> list[Label]:
-        """Every label, by start and series."""
+    @contextmanager
+    def reading(self, query: str, values: Sequence[Any] = ()) -> Iterator[Iterator[Any]]:
+        """The rows of a query; what fails while they are read is a StateError too."""
         with self._read():
-            rows = self._db.execute("SELECT body FROM labels")
-            found = (label_of(json.loads(body)) for (body,) in rows)
-            return sorted(found, key=lambda label: (label.start, label.series, label.id))
-
-    def add_silence(self, silence: Silence) -> int:
-        """Keep a silence; gives its number."""
-        with self.transaction():
-            body = json.dumps(asdict(silence))
-            added = self._db.execute("INSERT INTO silences (body) VALUES (?)", (body,))
-            return int(added.lastrowid or 0)
-
-    def end_silence(self, number: int) -> bool:
-        """Forget a silence; False where there is none of that number."""
-        with self.transaction():
-            gone = self._db.execute("DELETE FROM silences WHERE number = ?", (number,))
-            return gone.rowcount > 0
-
-    def silences(self) -> dict[int, Silence]:
-        """Every silence by its number."""
-        with self._read():
-            rows = self._db.execute("SELECT number, body FROM silences ORDER BY number")
-            return {number: Silence(**json.loads(body)) for number, body in rows}
+            yield iter(self._db.execute(query, values))
 
     def parts(self) -> dict[str, int | None]:
         """The saved position of every partition."""
@@ -309,6 +282,24 @@ class Store:
             "UPDATE parts SET position = NULL, header = NULL, shared = NULL WHERE part = ?", (part,)
         )
         self._db.execute("DELETE FROM blocks WHERE part = ?", (part,))
+
+    def _save(self, chain: Chain, checkpoint: Checkpoint) -> None:
+        """Write position and state; FencedError where the partition is another's by now."""
+        part, state = checkpoint.part, checkpoint.state
+        shared = encode(shared_part(state))
+        found = self._db.execute(
+            "UPDATE parts SET position = ?, header = ?, shared = ? WHERE part = ? AND epoch = ?",
+            (checkpoint.position, header(chain), shared, part, checkpoint.epoch),
+        ).rowcount
+        if not found:
+            raise FencedError(f"{self._where}: another worker has taken partition {part} over")
+        self._db.executemany(
+            "INSERT OR REPLACE INTO blocks (part, block, rows) VALUES (?, ?, ?)",
+            (
+                (part, number, encode(block_of(state, number)))
+                for number in blocks_touched(checkpoint.touched)
+            ),
+        )
 
     def _add_incidents(
         self, part: str, incidents: Sequence[Incident], sinks: Sequence[str]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -102,11 +102,16 @@ def demo(
 
 
 @app.command()
-def run(config: ConfigPath) -> None:
+def run(
+    config: ConfigPath,
+    watch_config: Annotated[  # noqa: FBT002 - an option
+        bool, typer.Option("--watch-config", help="Take the file's settings in when it changes.")
+    ] = False,
+) -> None:
     """Run a pipeline until its source ends or a signal."""
     from tocsin.commands import running  # noqa: PLC0415 - keeps --help light
 
-    raise typer.Exit(running.run_config(config))
+    raise typer.Exit(running.run_config(config, watch_config=watch_config))
 
 
 @app.command()
@@ -357,11 +362,14 @@ def produce(
 @app.command(name="train-zero-shot")
 def train_zero_shot(
     out: Annotated[Path, typer.Option(help="Where it trains; a repeat goes on there.")],
-    steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 16_000,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 20_000,
     seed: Seed = 0,
+    form: Annotated[
+        Literal["live", "offline"], typer.Option(help="What the encoder is to read.")
+    ] = "live",
     ahead: Annotated[bool, typer.Option(help="Draw windows in a second process.")] = True,  # noqa: FBT002 - an option
 ) -> None:
     """Train the encoder of the detector rcd anew, on series of our own making."""
     from tocsin.commands import training  # noqa: PLC0415 - keeps --help light
 
-    training.train_zero_shot(out, steps, seed, ahead=ahead)
+    training.train_zero_shot(out, steps, seed, form, ahead=ahead)

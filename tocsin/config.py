@@ -7,8 +7,9 @@ A file is checked as a whole: every mistake is told, with its path and the neare
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from tocsin.configuration.parts import Kind, Made, Place, make_part
 from tocsin.configuration.settings import Section, check, construct
@@ -31,6 +32,7 @@ from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health, Limits
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Source
@@ -41,6 +43,9 @@ from tocsin.pipeline.selftest.settings import SelfTest
 from tocsin.pipeline.threshold import AlertBudget, Threshold
 from tocsin.pipeline.types import Scorer, Spec, frames_of
 from tocsin.pipeline.window import Window
+
+if TYPE_CHECKING:
+    from tocsin.connectors.prometheus_server import Server
 
 STORE = "tocsin.db"
 AUTO = "auto"  # the detector that is chosen by the shape of the data
@@ -65,6 +70,7 @@ class Stages:
     rules: Rules = field(default_factory=Rules)
     abstention: Abstention | None = None
     selftest: SelfTest | None = None
+    grouping: Grouping | None = None
 
     def chain(self, spec: Spec) -> Chain:
         """The chain for rows of a shape; a ConfigError where the detector cannot take them.
@@ -87,6 +93,7 @@ class Stages:
             rules=self.rules,
             abstention=self.abstention,
             selftest=self.selftest,
+            grouping=self.grouping,
         )
 
 
@@ -94,7 +101,8 @@ class Stages:
 class Config:
     """A configuration, checked, with nothing opened yet.
 
-    `source` is called `name`. `state_dir` None keeps the state in memory.
+    `source` is called `name`. `state_dir` None keeps the state in memory. `server` tells of a run
+    while it is entered.
     """
 
     path: Path
@@ -105,6 +113,7 @@ class Config:
     options: RunOptions
     state_dir: Path | None = None
     tests: tuple[Rehearsal, ...] = ()
+    server: "Server | None" = None
 
     @property
     def store(self) -> Path | None:
@@ -137,6 +146,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     common = next((part.common for part in parts["sources"].values()), {})
     scorer: Any = next((part.made for part in parts["detectors"].values()), None)
     stages = _stages(given, common, wrong)
+    server = _server(given.get("server"), wrong)
     _refuse(path, wrong, unset)
     ((name, source),) = parts["sources"].items()
     letters = [part.made for part in parts["dead_letters"].values()]
@@ -157,6 +167,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         ),
         state_dir=None if state is None else state.dir,
         tests=tuple(given.get("tests", ())),
+        server=server,
     )
 
 
@@ -200,6 +211,8 @@ def load_experiment(path: Path, environment: Mapping[str, str] | None = None) ->
     spoken = {
         stage for section, both in _SECTIONS.items() if raw.get(section) for stage in both.split()
     }
+    if stages["grouping"] is not None:
+        spoken.add("grouping")
     return Experiment(
         path,
         {name: scorers[name] for name in raw["detectors"]},
@@ -295,7 +308,11 @@ def _stages(
         "episodes": _stage(Episodes, given.get("events"), "events", wrong),
         "abstention": None,
         "selftest": None,
+        "grouping": None,
     }
+    group = getattr(given.get("events"), "group", None)
+    if group is not None:
+        stages["grouping"] = _stage(Grouping, group, "events.group", wrong)
     if given.get("selftest") is not None:
         stages["selftest"] = _stage(SelfTest, given["selftest"], "selftest", wrong)
     if scoring.abstain is not None:
@@ -313,6 +330,20 @@ def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any
     except ConfigError as error:
         wrong.append(f"$.{at}: {error}")
         return None
+
+
+def _server(section: object, wrong: list[str]) -> Any:
+    """The server of metrics and health; None where none is asked for or it cannot be had."""
+    if section is None:
+        return None
+    try:
+        target = import_module("tocsin.connectors.prometheus_server").Server
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tocsin"):
+            raise
+        wrong.append(f"$.server: needs {error.name}: pip install 'tocsin[metrics]'")
+        return None
+    return _stage(target, section, "server", wrong)
 
 
 def _limits(rule: SeriesRule) -> Limits:

@@ -10,6 +10,7 @@ import pytest
 
 from tocsin.connectors.sinks import JsonLinesSink, TextSink, in_words
 from tocsin.pipeline.errors import SinkError
+from tocsin.pipeline.grouping import group_id
 from tocsin.pipeline.incidents import Incident
 
 HOUR = 3600 * 10**9
@@ -71,6 +72,13 @@ def test_words_of_a_health_incident_leave_out_what_it_has_not() -> None:
     line = in_words(replace(silent, state="resolved", ended_at=silent.started_at + HOUR))
     assert "severity" not in line
     assert "lasted 60 min" in line
+
+
+def test_only_an_incident_that_joined_a_group_tells_of_it() -> None:
+    plain = in_words(incident())
+    assert in_words(replace(incident(), group=group_id("i1"))) == plain
+    joined = in_words(replace(incident(), group="c6cd895f0743b8c7"))
+    assert joined == plain.replace("  [i1 r0]", ", in group c6cd895f0743b8c7  [i1 r0]")
 
 
 def test_a_name_with_control_characters_cannot_forge_a_line() -> None:

@@ -32,9 +32,8 @@ def slow_groups(
         home = [group for group in alive if any(one.id == incident.id for one in group)]
         if not home:
             start = incident.started_at
-            soon = [g for g in alive if start - latest(g) <= within]
-            under_way = [g for g in alive if is_open(g) and start - g[0].started_at <= longest]
-            near = [g for g in alive if g in soon or g in under_way]
+            young = [g for g in alive if start - g[0].started_at <= longest]
+            near = [g for g in young if is_open(g) or start - latest(g) <= within]
             fits = [(-overlap(g, incident), n, g) for n, g in enumerate(near)]
             fits = [fit for fit in fits if -fit[0] >= shared]
             if fits:

@@ -11,6 +11,7 @@ from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.rules.abstention import Abstention
@@ -64,6 +65,7 @@ CHAINS = {
             silences=(Silence(100 * SECOND, 130 * SECOND, learn="keep"),),
         ),
     ),
+    "grouped": replace(PLAIN, grouping=Grouping(4 * SECOND, 15 * SECOND, shared=0.2, most=5)),
     "watched": replace(
         PLAIN,
         threshold=Watching(0.03),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,20 @@ from oracles.pipeline_runs import SECOND, resume, troubled
 
 from tocsin.pipeline import snapshot
 from tocsin.pipeline.blobs import decode, encode
-from tocsin.pipeline.chain import Chain, ChainState, start
+from tocsin.pipeline.chain import Chain, ChainState, NoState, start
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
+from tocsin.pipeline.grouping import Grouping, GroupingState
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.calendar import Calendar
 from tocsin.pipeline.rules.silence import Silence
 from tocsin.pipeline.rules.size import Size
 from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.snapshot import block_of, header, restore, shared_part
-from tocsin.pipeline.state import same
+from tocsin.pipeline.state import flatten, same
 from tocsin.pipeline.step import step
-from tocsin.pipeline.threshold import AlertBudget
+from tocsin.pipeline.store import Checkpoint, Store
+from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
 
 RULES = Rules(
     sizes=(Size(direction="up"),),
@@ -84,6 +87,30 @@ def test_changed_rules_and_back_is_never_changed() -> None:
     assert same(back, state)
 
 
+def all_but_groups(state: ChainState) -> str:
+    return repr({path: part for path, part in flatten(state).items() if "grouping" not in path})
+
+
+def test_grouping_may_be_turned_on_and_off_and_all_else_is_kept() -> None:
+    state, grouped = lived(PLAIN), CHAINS["grouped"]
+    before = all_but_groups(state)
+    on = moved(PLAIN, state, grouped)
+    assert isinstance(on.grouping, GroupingState)
+    assert on.grouping.group == []
+    assert all_but_groups(on) == before
+    off = moved(grouped, lived(grouped), PLAIN)
+    assert isinstance(off.grouping, NoState)
+    assert all_but_groups(off) == before
+
+
+def test_groups_are_kept_when_the_rule_for_them_is_changed() -> None:
+    grouped = CHAINS["grouped"]
+    state = lived(grouped)
+    assert isinstance(state.grouping, GroupingState)
+    assert state.grouping.group
+    assert same(moved(grouped, state, replace(grouped, grouping=Grouping(SECOND))), state)
+
+
 def test_rows_that_waited_in_quarantine_are_learned_when_it_is_lifted() -> None:
     held = replace(CHAINS["plain"], gate=Gate(learn="quarantine", quarantine_ns=60 * SECOND))
     stream = troubled(5, disorder=False)
@@ -102,6 +129,30 @@ def test_rows_that_waited_in_quarantine_are_learned_when_it_is_lifted() -> None:
         for first, last in pairwise(edges):
             step(PLAIN, other, *stream.columns(first, last))
         assert same(other, lifted)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(FixedTail(0.01), AlertBudget("7/week")), (AlertBudget("7/week"), FixedTail(0.01))],
+)
+def test_other_settings_reach_the_series_that_no_row_comes_of(
+    tmp_path: Path, first: Threshold[Any], then: Threshold[Any]
+) -> None:
+    many = snapshot.BLOCK + 10  # two blocks, of which later rows touch the first alone
+    names, values = [f"s{i}" for i in range(many)], np.zeros((many, 2))
+    chains = [replace(PLAIN, threshold=first), replace(PLAIN, threshold=then)]
+    state = start(chains[0])
+    with Store(tmp_path / "store.db") as store:
+        for tick, chain in enumerate([chains[0], chains[1], chains[1]]):
+            claim = store.claim(chain, "a")
+            state = claim.state or state
+            rows = many if tick == 0 else 2
+            when = np.full(rows, (tick + 1) * SECOND)
+            touched = step(chain, state, names[:rows], when, values[:rows]).touched
+            store.checkpoint(chain, Checkpoint("a", claim.epoch, tick, state, touched, [], []), [])
+        again = store.claim(chains[1], "a").state
+    assert again is not None
+    assert same(again, state)
 
 
 def test_every_series_of_the_streams_stands_in_one_block() -> None:

@@ -76,6 +76,16 @@ def test_an_incident_of_days_does_not_gather_all_that_happens() -> None:
     assert len(set(groups([incident("a", 0), incident("b", 61)]))) == 2
 
 
+def test_incidents_that_never_stop_coming_are_a_group_an_hour_and_not_one_without_end() -> None:
+    rule, found = Grouping(5 * MINUTE), []
+    state = rule.start()
+    for nth in range(100):
+        found.append(rule.assign(state, incident("a", 4 * nth)))
+        rule.assign(state, incident("a", 4 * nth, ended=4 * nth + 1, revision=2))
+    assert [found.count(name) for name in dict.fromkeys(found)] == [16, 16, 16, 16, 16, 16, 4]
+    assert len(state.member) < 2 * 16
+
+
 def test_group_that_has_been_over_for_long_is_not_joined() -> None:
     later = [incident("a", 0), incident("a", 0, ended=2, revision=2), incident("b", 8)]
     assert len(set(groups(later))) == 2

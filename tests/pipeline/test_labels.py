@@ -7,6 +7,7 @@ import pytest
 
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.labels import Label, label_of
+from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.store import Store
 
 
@@ -37,11 +38,12 @@ def test_what_is_no_label_is_refused(wrong: dict[str, Any], words: str) -> None:
 
 def test_the_newest_label_of_a_stretch_counts(tmp_path: Path) -> None:
     with Store(tmp_path / "store.db") as store:
-        store.add_label(said(said_at=2, verdict="expected"))
-        store.add_label(said(said_at=1))
-        store.add_label(said(said_at=1, start=6))
+        notes = Notes(store)
+        notes.add_label(said(said_at=2, verdict="expected"))
+        notes.add_label(said(said_at=1))
+        notes.add_label(said(said_at=1, start=6))
     with Store(tmp_path / "store.db") as store:
-        assert [(each.start, each.verdict) for each in store.labels()] == [
+        assert [(each.start, each.verdict) for each in Notes(store).labels()] == [
             (5, "expected"),
             (6, "confirmed"),
         ]

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -97,6 +98,25 @@ def test_alarms_are_by_budget_or_by_a_fixed_tail(tmp_path: Path, rule: str, want
     assert config.stages.threshold == wanted
 
 
+def test_metrics_and_health_are_told_where_the_file_says(tmp_path: Path) -> None:
+    assert read(tmp_path, LEAST).server is None
+    usual = read(tmp_path, LEAST + "    server: {}\n").server
+    assert usual is not None
+    assert (usual.listen, usual.alive_s) == ("127.0.0.1:9180", 300.0)
+    server = read(tmp_path, LEAST + "    server: {listen: '[::1]:0', alive: 90s}\n").server
+    assert server is not None
+    assert (server.listen, server.alive_s) == ("[::1]:0", 90.0)
+
+
+def test_a_server_names_the_part_of_the_installation_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "tocsin.connectors.prometheus_server", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    told = mistakes(tmp_path, LEAST + "    server: {}\n")
+    assert "$.server: needs prometheus_client: pip install 'tocsin[metrics]'" in told
+
+
 def test_a_source_has_its_own_keys_and_those_of_every_source(tmp_path: Path) -> None:
     config = read(
         tmp_path,
@@ -172,6 +192,10 @@ def test_faults_of_a_plant_can_be_listed(tmp_path: Path) -> None:
         ("dead_letters: {type: jsonl}", "$.dead_letters.path: is missing"),
         ("defaults: {learn: never}", "$.defaults.learn: found 'never', wanted 'always', "),
         ("state: {dir: a, checkpoint_every: 0}", "$.state.checkpoint_every: found 0"),
+        ("server: {listn: 'a:1'}", "$.server.listn: unknown key; did you mean 'listen'?"),
+        ("server: {listen: 9180}", "$.server.listen: found 9180, wanted text"),
+        ("server: {listen: here}", "$.server: listen: found 'here', wanted host:port"),
+        ("server: {alive: 0}", "$.server.alive: found 0"),
     ],
 )
 def test_a_mistake_is_told_with_its_path(tmp_path: Path, added: str, wanted: str) -> None:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.config import load
+from tocsin.config import load, load_experiment
 from tocsin.configuration.stages import CALIBRATORS, THRESHOLDS
 from tocsin.configuration.stages import load as load_class
+from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.grouping import Grouping
+from tocsin.pipeline.types import Spec
 
 LEAST = """
 version: 1
@@ -54,3 +57,40 @@ scoring: {abstain: {certainty: 0.8}}
     )
     assert stages.abstention is not None
     assert stages.abstention.certainty == 0.8
+
+
+def test_incidents_are_grouped_where_it_is_asked_for(tmp_path: Path) -> None:
+    given = "events: {close_rows: 3, group: {within: 2m, open: 30m, shared: 0.5}}"
+    stages = load(written(tmp_path, given)).stages
+    assert stages.grouping == Grouping(120 * 10**9, 1800 * 10**9, 0.5)
+    assert stages.chain(Spec((1,))).grouping == stages.grouping
+    assert stages.episodes.close_rows == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("", None), ("events: {merge_gap: 1m}", None), ("events: {group: {}}", Grouping())],
+)
+def test_without_a_group_there_is_none(tmp_path: Path, given: str, wanted: Grouping | None) -> None:
+    assert load(written(tmp_path, given)).stages.grouping == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{withn: 5m}", r"\$.events.group.withn: unknown key; did you mean 'within'\?"),
+        ("{shared: 2}", r"\$.events.group: a grouping needs .* shared from 0 to 1"),
+        ("true", r"\$.events.group: found true, wanted a map"),
+    ],
+)
+def test_a_group_that_cannot_be_is_told_with_its_path(
+    tmp_path: Path, given: str, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load(written(tmp_path, f"events: {{group: {given}}}"))
+
+
+def test_a_backtest_groups_as_a_run_does(tmp_path: Path) -> None:
+    with_it = load_experiment(written(tmp_path, "events: {group: {shared: 0}}")).stages
+    assert with_it["grouping"] == Grouping(shared=0.0)
+    assert "grouping" not in load_experiment(written(tmp_path, "events: {close_rows: 3}")).stages

@@ -109,6 +109,29 @@ def test_rows_without_an_opinion_give_no_forecast() -> None:
     assert [each.forecast for each in found.expected] == [None] * 3
 
 
+def test_a_rule_needs_two_scores_over_its_level() -> None:
+    found = plan(Stages(Ewma(), threshold=FixedTail(1e-3)), rows(600))
+    assert found.history == 1000
+    assert [each.history for each in found.expected] == [2000, 2 * 20_160, 20_160 // 2, 2880]
+
+
+def test_a_history_that_is_short_for_the_rule_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, file = folder_with(tmp_path)
+    plan_config(config, file)
+    assert "keeps 1000 scores a series, and the configured rule needs 2880" in said(capsys)
+    longer = config.read_text(encoding="utf-8") + "scoring: {calibrate: {history: 2880}}\n"
+    config.write_text(longer, encoding="utf-8")
+    plan_config(config, file)
+    assert "configured rule needs" not in said(capsys)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, on one line."""
+    return " ".join(capsys.readouterr().out.split())
+
+
 def test_plan_says_it_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan_config(*folder_with(tmp_path))
     said = capsys.readouterr().out

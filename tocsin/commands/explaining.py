@@ -1,4 +1,4 @@
-"""`tocsin explain`: how an incident came to be, step by step, and what people said of it."""
+"""`tocsin explain`: how an incident came to be, what belongs to it, and what people said of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,19 +12,25 @@ from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.labels import Label
+from tocsin.pipeline.notes import Notes
+
+_SHOWN = 10  # other members of a group
 
 
 def explain(path: Path, incident: str, *, as_json: bool) -> None:
     """Tell the story of an incident; its id may be cut short as long as only one begins so."""
     config = load(path)
     with opened(config) as store:
-        found = _find(store.incidents(), incident)
-        labels = [label for label in store.labels() if label.incident == found.id]
+        every = store.incidents()
+        found = _find(every, incident)
+        labels = [label for label in Notes(store).labels() if label.incident == found.id]
+    others = _others(every, found)
     steps = list(_steps(found, config.stages.episodes))
     if as_json:
         told = [{"at": at, "what": what} for at, what in steps]
         said = [label.to_json() for label in labels]
-        print_json({"incident": found.to_json(), "steps": told, "labels": said})
+        group = [each.to_json() for each in others]
+        print_json({"incident": found.to_json(), "steps": told, "group": group, "labels": said})
         return
     console = stdout()
     console.print(f"{found.id}: {found.kind} of {plain(found.series)}, {found.level}")
@@ -32,6 +38,8 @@ def explain(path: Path, incident: str, *, as_json: bool) -> None:
         console.print(f"  {at}  {what}")
     for name, share in found.channels:
         console.print(f"  {share:>6.1%} of the blame: {plain(name)}")
+    for line in _together(found.group, others):
+        console.print(f"  {line}")
     for label in labels:
         console.print(f"  {_said(label)}")
     if found.asks:
@@ -46,6 +54,13 @@ def _find(incidents: list[Incident], name: str) -> Incident:
         known = ", ".join(each.id for each in fitting[:5])
         raise StateError(f"{plural(len(fitting), 'incident')} begin with {name!r}: {known}")
     raise StateError(f"no incident is called {name!r}; there are {len(incidents)}")
+
+
+def _others(incidents: list[Incident], found: Incident) -> list[Incident]:
+    """The incidents that are in a group with the one found."""
+    if not found.group:
+        return []
+    return [each for each in incidents if each.group == found.group and each.id != found.id]
 
 
 def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
@@ -69,6 +84,16 @@ def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
         yield "then", f"open → calm: {rows} in a row and {quiet} without an alarm"
     else:
         yield "now", f"open, in revision {incident.revision}: {incident.reason}"
+
+
+def _together(group: str, others: list[Incident]) -> Iterator[str]:
+    """What else is in an incident's group, oldest first."""
+    if others:
+        yield f"{plural(len(others), 'other incident')} in group {group}:"
+    for each in others[:_SHOWN]:
+        yield f"  {moment(each.started_at)}  {each.id}: {each.kind} of {plain(each.series)}"
+    if len(others) > _SHOWN:
+        yield f"  and {len(others) - _SHOWN} more"
 
 
 def _said(label: Label) -> str:

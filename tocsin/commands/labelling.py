@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from tocsin.commands.screen import print_json, stderr, stdout
-from tocsin.commands.states import opened
+from tocsin.commands.states import opened, store_of
 from tocsin.config import Config, load
 from tocsin.connectors.catalogue import find
 from tocsin.connectors.times import parse_times
@@ -23,8 +24,13 @@ from tocsin.pipeline.errors import ConfigError, SinkError, SourceError, StateErr
 from tocsin.pipeline.feedback import apply
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.labels import FAULTS, Label, label_for, label_of
+from tocsin.pipeline.lock import alone
+from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.store import Checkpoint, Store
 
+_PATIENCE_S = 10.0
+_HANDED_OVER = "handed to the pipeline that runs"
+_NOT_YET = "kept; the pipeline that runs has not taken it in yet"
 _COLUMNS = ("series", "start", "end", "verdict", "incident", "cause", "author")
 
 
@@ -45,9 +51,8 @@ def say(path: Path, said: Said) -> None:
     """Keep one label and let it take its effect."""
     config = load(path)
     with opened(config) as store:
-        incidents = {each.id: each for each in store.incidents()}
-        label = _label(said, incidents)
-        told = _take_in(config, store, [label], incidents)
+        label = _label(said, {each.id: each for each in store.incidents()})
+        told = _put_in(config, store, [label])
     _tell([label], told)
 
 
@@ -56,7 +61,7 @@ def take(path: Path, file: Path) -> None:
     config = load(path)
     labels = list(read_labels(file))
     with opened(config) as store:
-        told = _take_in(config, store, labels, {each.id: each for each in store.incidents()})
+        told = _put_in(config, store, labels)
     _tell(labels, told)
 
 
@@ -73,18 +78,19 @@ def take_topic(path: Path, topic: str) -> None:
     from tocsin.connectors.label_topic import read_label_topic  # noqa: PLC0415 - an extra
 
     taken = refused = 0
-    with opened(config) as store:
-        incidents = {each.id: each for each in store.incidents()}
-        with closing(read_label_topic(settings, topic, _begin(store, topic))) as readings:
-            for reading in readings:
-                part = f"{_part(topic)}{reading.partition}"
-                for offset, why in reading.refused:
-                    stderr().print(f"{part}, offset {offset}: {plain(why)}")
-                with store.transaction():
-                    told = _take_new(config, store, reading.labels, incidents)
-                    store.remember(part, reading.position)
-                _tell(reading.labels, told)
-                taken, refused = taken + len(told), refused + len(reading.refused)
+    with (
+        opened(config) as store,
+        closing(read_label_topic(settings, topic, _begin(store, topic))) as readings,
+    ):
+        for reading in readings:
+            part = f"{_part(topic)}{reading.partition}"
+            for offset, why in reading.refused:
+                stderr().print(f"{part}, offset {offset}: {plain(why)}")
+            with alone(store_of(config)) as nobody_runs, store.transaction():
+                told = _take_new(config, store, reading.labels, nobody_runs=nobody_runs)
+                store.remember(part, reading.position)
+            _tell(reading.labels, told)
+            taken, refused = taken + len(told), refused + len(reading.refused)
     rest = f"; {plural(refused, 'record')} refused" if refused else ""
     stdout().print(f"{plural(taken, 'label')} read from {topic}{rest}")
 
@@ -92,7 +98,7 @@ def take_topic(path: Path, topic: str) -> None:
 def show(path: Path, *, as_json: bool) -> None:
     """List the labels."""
     with opened(load(path)) as store:
-        labels = store.labels()
+        labels = Notes(store).labels()
     if as_json:
         print_json([label.to_json() for label in labels])
         return
@@ -110,7 +116,7 @@ def show(path: Path, *, as_json: bool) -> None:
 def export(path: Path, file: Path) -> None:
     """Write the faults among the labels as intervals, which a backtest reads."""
     with opened(load(path)) as store:
-        faults = [label for label in store.labels() if label.verdict in FAULTS]
+        faults = [label for label in Notes(store).labels() if label.verdict in FAULTS]
     try:
         with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
@@ -124,7 +130,7 @@ def export(path: Path, file: Path) -> None:
 def ask(path: Path, most: int) -> None:
     """Name the incidents that an answer would tell most about."""
     with opened(load(path)) as store:
-        chosen = next_to_ask(store.incidents(), store.labels(), most)
+        chosen = next_to_ask(store.incidents(), Notes(store).labels(), most)
     console = stdout()
     for each in chosen:
         console.print(f"{each.id}  {plain(each.series)}  {moment(each.started_at)}  {each.reason}")
@@ -217,11 +223,41 @@ def _begin(store: Store, topic: str) -> dict[int, int]:
     return {int(name.removeprefix(head)): at for name, at in parts.items() if at is not None}
 
 
+def _put_in(config: Config, store: Store, labels: Sequence[Label]) -> list[str]:
+    """Let labels take their effect, here or in the pipeline that runs; gives it in words."""
+    with alone(store_of(config)) as nobody_runs:
+        if nobody_runs:
+            return _take_in(config, store, labels)
+    _hand_over(store, labels)
+    return _heard(store, labels)
+
+
+def _hand_over(store: Store, labels: Sequence[Label]) -> None:
+    """Keep labels for the pipeline that runs on the store; all or none."""
+    with store.transaction():
+        for label in labels:
+            Notes(store).add_label(label)
+
+
+def _heard(store: Store, labels: Sequence[Label]) -> list[str]:
+    """What the running pipeline made of labels, for which it has some seconds."""
+    notes, pause = Notes(store), Event()
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        effects = [notes.effect(label) for label in labels]
+        if None not in effects or time.monotonic() > until:
+            return [_NOT_YET if effect is None else effect for effect in effects]
+        pause.wait(0.1)
+
+
 def _take_new(
-    config: Config, store: Store, labels: Sequence[Label], incidents: Mapping[str, Incident]
+    config: Config, store: Store, labels: Sequence[Label], *, nobody_runs: bool
 ) -> list[str]:
-    """As `_take_in`, but for labels that are kept already and those that give way to a newer."""
-    kept = {label.id: label for label in store.labels()} if labels else {}
+    """The effects of labels but for those that are kept already or give way to a newer one.
+
+    A pipeline that runs is not waited for.
+    """
+    kept = {label.id: label for label in Notes(store).labels()} if labels else {}
     told = ["kept already"] * len(labels)
     new: list[int] = []
     for number, label in enumerate(labels):
@@ -231,15 +267,18 @@ def _take_new(
         elif before != label:
             kept[label.id] = label
             new.append(number)
-    words = _take_in(config, store, [labels[number] for number in new], incidents)
+    chosen = [labels[number] for number in new]
+    if nobody_runs:
+        words = _take_in(config, store, chosen)
+    else:
+        _hand_over(store, chosen)
+        words = [_HANDED_OVER] * len(chosen)
     for number, effect in zip(new, words, strict=True):
         told[number] = effect
     return told
 
 
-def _take_in(
-    config: Config, store: Store, labels: Sequence[Label], incidents: Mapping[str, Incident]
-) -> list[str]:
+def _take_in(config: Config, store: Store, labels: Sequence[Label]) -> list[str]:
     """Keep labels and let them take their effect in every partition that knows their series.
 
     All or nothing; gives the effect of each in words. No partition is taken over for no labels.
@@ -258,7 +297,7 @@ def _take_in(
             ended: list[Incident] = []
             for number in mine:
                 label = labels[number]
-                known = incidents.get(label.incident)
+                known = store.incident(label.incident)
                 told[number], over = apply(chain, claim.state, label, known)
                 ended += over
             if mine:
@@ -267,8 +306,8 @@ def _take_in(
                     part, claim.epoch, claim.position, claim.state, touched, ended, ()
                 )
                 store.checkpoint(chain, mark, list(config.delivery.sinks))
-        for label in labels:
-            store.add_label(label)
+        for label, effect in zip(labels, told, strict=True):
+            Notes(store).add_label(label, effect)
     return told
 
 

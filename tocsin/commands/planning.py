@@ -1,5 +1,6 @@
 """`tocsin plan`: what a configuration will cost and how often it will alarm, before it is run."""
 
+import math
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -17,7 +18,7 @@ from tocsin.connectors.records import FieldMap
 from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import number, plural
 from tocsin.history.batch import in_history
-from tocsin.history.judging import Progress, Rows, Trained, judge, steps
+from tocsin.history.judging import Progress, Rows, Trained, judge, steps, unburdened
 from tocsin.history.learning import learn
 from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts, make_room, start
 from tocsin.pipeline.durations import parse_budget, parse_duration
@@ -38,10 +39,15 @@ _WARM = 200  # rows that compile a detector's inner loops before the clock runs
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An alarm rule in words, and its forecast a series; None where there is too little history."""
+    """An alarm rule in words, and its forecast a series; None where there is too little history.
+
+    `history` is how many calibration scores a series should keep for the rule: two over its level,
+    None where the rule has no level of its own.
+    """
 
     rule: str
     forecast: Forecast | None
+    history: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Plan:
     """What rows like these will take and give.
 
     `bytes_a_series` and `bytes_in_all` are the state's arrays after these rows. `unsure` is the
-    share of opinions that are "can't say", None where abstention is off.
+    share of opinions that are "can't say", None where abstention is off. `history` is how many
+    scores of a series the configured calibrator keeps, None where it does not say.
     """
 
     series: int
@@ -60,6 +67,7 @@ class Plan:
     rows_a_second: float
     expected: tuple[Expected, ...]
     unsure: float | None
+    history: int | None
 
 
 def plan_config(
@@ -113,8 +121,11 @@ def plan(
         bytes_a_series=each,
         bytes_in_all=each * count + shared,
         rows_a_second=len(rest) / seconds,
-        expected=tuple(_expected(rule, tails, stages) for rule in _rules(stages.threshold)),
+        expected=tuple(
+            _expected(rule, tails, stages, rows.step_ns()) for rule in _rules(stages.threshold)
+        ),
         unsure=None if stages.abstention is None else unsure,
+        history=getattr(stages.calibrator, "history", None),
     )
 
 
@@ -147,7 +158,7 @@ def _after(stages: Stages, rows: Rows, trained: Trained) -> ChainState:
     fresh = start(chain)
     fresh.keys = learned.keys
     make_room(chain, fresh, len(fresh.keys))
-    return replace(learned, threshold=fresh.threshold, episodes=fresh.episodes, gate=fresh.gate)
+    return unburdened(learned, fresh)
 
 
 def _sizes(state: ChainState) -> tuple[int, int]:
@@ -169,17 +180,29 @@ def _rules(configured: Threshold[Any]) -> list[tuple[str, Threshold[Any]]]:
     return [(f"{words} (configured)", configured), *beside]
 
 
-def _expected(rule: tuple[str, Threshold[Any]], tails: History, stages: Stages) -> Expected:
+def _expected(
+    rule: tuple[str, Threshold[Any]], tails: History, stages: Stages, step_ns: int
+) -> Expected:
     words, threshold = rule
+    wanted = _scores_wanted(threshold, step_ns)
     try:
         found = expected_incidents(tails, threshold, stages.episodes)
     except TocsinError:
-        return Expected(words, None)
+        return Expected(words, None, wanted)
     budget = getattr(threshold, "budget", None)
     if budget is None:
-        return Expected(words, found)
+        return Expected(words, found, wanted)
     count, period, _ = parse_budget(budget)
-    return Expected(words, found.under(count / period * _WEEK))
+    return Expected(words, found.under(count / period * _WEEK), wanted)
+
+
+def _scores_wanted(threshold: Threshold[Any], step_ns: int) -> int | None:
+    """Scores of a series that make a rule's level more than a guess: two over the level."""
+    level = getattr(threshold, "level", None)
+    if isinstance(threshold, AlertBudget):
+        count, period, _ = parse_budget(threshold.budget)
+        level = min(count / period * step_ns, threshold.most)
+    return None if level is None else math.ceil(2 / level)
 
 
 def _tell(found: Plan) -> None:
@@ -195,18 +218,28 @@ def _tell(found: Plan) -> None:
         console.print(f'"Can\'t say": {found.unsure:.2%} of the rows with an opinion.')
     console.print("")
     rows = tuple(_line(each, found.series) for each in found.expected)
-    head = ("alarm rule", "a series", "from", "to", "all series", "counted")
-    tell_table(console, Table("Incidents a week, if all is normal", head, rows, (1, 2, 3, 4, 5)))
-    console.print("\nfrom, to: 90 % interval. counted: incidents the rows would have opened.")
+    head = ("alarm rule", "a series", "from", "to", "all series", "history", "counted")
+    tell_table(console, Table("Incidents a week, if all is normal", head, rows, (1, 2, 3, 4, 5, 6)))
+    console.print(
+        "\nfrom, to: 90 % interval. history: scores of a series that the rule's level needs. "
+        "counted: incidents the rows would have opened."
+    )
+    wanted = found.expected[0].history
+    if found.history is not None and wanted is not None and found.history < wanted:
+        console.print(
+            f"The calibrator keeps {found.history} scores a series, and the configured rule needs "
+            f"{wanted}: set scoring.calibrate.history, or the budget may not be kept."
+        )
 
 
 def _line(expected: Expected, series: int) -> tuple[str, ...]:
     found = expected.forecast
+    wanted = "" if expected.history is None else str(expected.history)
     if found is None:
-        return (expected.rule, "?", "", "", "?", "no row was judged")
+        return (expected.rule, "?", "", "", "?", wanted, "no row was judged")
     rates = (found.a_week, found.low, found.high, found.a_week * series)
     wider = "" if found.wider == 1 else f" at {found.wider:g} x the level"
-    return (expected.rule, *map(number, rates), f"{found.incidents}{wider}")
+    return (expected.rule, *map(number, rates), wanted, f"{found.incidents}{wider}")
 
 
 def _document(found: Plan) -> dict[str, Any]:
@@ -217,8 +250,9 @@ def _document(found: Plan) -> dict[str, Any]:
         "state_bytes": {"a_series": found.bytes_a_series, "in_all": found.bytes_in_all},
         "rows_a_second": found.rows_a_second,
         "cannot_say": found.unsure,
+        "history": found.history,
         "incidents_a_week": [
-            {"rule": each.rule, "a_series": None}
+            {"rule": each.rule, "a_series": None, "history_wanted": each.history}
             if each.forecast is None
             else {
                 "rule": each.rule,
@@ -227,6 +261,7 @@ def _document(found: Plan) -> dict[str, Any]:
                 "all_series": each.forecast.a_week * found.series,
                 "counted": each.forecast.incidents,
                 "at_times_the_level": each.forecast.wider,
+                "history_wanted": each.history,
             }
             for each in found.expected
         ],

@@ -6,17 +6,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tocsin.commands.reloading import FileWatch, Settings, asked_by_hangup
 from tocsin.commands.screen import stderr
-from tocsin.config import Config, Stages, load
+from tocsin.config import Config, load
 from tocsin.connectors.host import HostSource
 from tocsin.connectors.sinks import TextSink
 from tocsin.evaluation.wording import number, plural
 from tocsin.history.choosing import choose
+from tocsin.pipeline import lock
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.durations import describe_duration, parse_duration
@@ -28,14 +30,34 @@ from tocsin.pipeline.store import Store
 Stop = Callable[[], bool]
 
 
-def run_config(path: Path) -> int:
-    """Run a configuration; gives the exit code: 1 where incidents stay undelivered for good."""
+def run_config(path: Path, *, watch_config: bool = False) -> int:
+    """Run a configuration; gives the exit code: 1 where incidents stay undelivered for good.
+
+    While it runs it takes in labels and silences that are put into its store, and the file's
+    settings on SIGHUP; with `watch_config` also whenever the file changes.
+    """
     config = load(path)
     _log_to_stderr()
-    with stopped_by_signals() as stop, open_store(config.store) as store:
-        chain = with_silences(config.stages, store).chain(config.source.spec())
-        _tell_start(config, chain)
-        summary = run(chain, config.source, store, _delivery(config), config.options, stop=stop)
+    metrics = None if config.server is None else config.server.metrics
+    with (
+        config.server or nullcontext(),
+        stopped_by_signals() as stop,
+        open_store(config.store) as store,
+        asked_by_hangup() as hung,
+    ):
+        asked = FileWatch(path, hung).changed if watch_config else hung
+        settings = Settings(config, config.source.spec(), store, asked)
+        _tell_start(config, settings.chain)
+        summary = run(
+            settings.chain,
+            config.source,
+            store,
+            _delivery(config),
+            config.options,
+            stop=stop if metrics is None else metrics.beating(stop),
+            watch=None if metrics is None else metrics.watch,
+            settings=settings,
+        )
     _close(config)
     tell_end(summary)
     if summary.undelivered and config.store is None:
@@ -80,22 +102,22 @@ def watch_host(every: str, detector: str, budget: str, seconds: float | None) ->
     return 0
 
 
-def with_silences(stages: Stages, store: Store) -> Stages:
-    """The stages with the silences that the store keeps, besides those of the configuration."""
-    kept = tuple(store.silences().values())
-    if not kept:
-        return stages
-    return replace(stages, rules=replace(stages.rules, silences=stages.rules.silences + kept))
+@contextmanager
+def open_store(path: Path | None) -> Iterator[Store]:
+    """The store a pipeline runs on; its folder is made where it is not there yet.
 
-
-def open_store(path: Path | None) -> Store:
-    """The store in its folder, which is made where it is not there yet."""
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StateError(f"{path.parent} cannot be made: {error.strerror}") from error
-    return Store(path)
+    Waits while a command changes the store.
+    """
+    if path is None:
+        with Store(None) as store:
+            yield store
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{path.parent} cannot be made: {error.strerror}") from error
+    with lock.running(path), Store(path) as store:
+        yield store
 
 
 @contextmanager

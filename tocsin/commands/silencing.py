@@ -12,6 +12,7 @@ from tocsin.evaluation.wording import moment, plain
 from tocsin.pipeline.durations import parse_duration
 from tocsin.pipeline.errors import ConfigError, StateError
 from tocsin.pipeline.incidents import iso
+from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.rules.silence import Silence
 
 
@@ -27,7 +28,7 @@ class Wanted:
 
 
 def add(path: Path, wanted: Wanted) -> None:
-    """Keep a silence; a pipeline takes it in when it starts."""
+    """Keep a silence; a pipeline takes it in within a second, or when it starts."""
     begin = _time(wanted.start)
     if bool(wanted.end) == bool(wanted.lasting):
         raise ConfigError("a silence needs either --until or --for, one of the two")
@@ -35,15 +36,16 @@ def add(path: Path, wanted: Wanted) -> None:
     learn: Literal["keep", "freeze"] = "keep" if wanted.keep_learning else "freeze"
     silence = Silence(begin, end, wanted.series, learn)
     with opened(load(path)) as store:
-        number = store.add_silence(silence)
+        number = Notes(store).add_silence(silence)
     stdout().print(f"silence {number}: {_told(silence)}")
 
 
 def end(path: Path, number: int) -> None:
     """Forget a silence."""
     with opened(load(path)) as store:
-        if not store.end_silence(number):
-            known = ", ".join(map(str, store.silences())) or "none"
+        notes = Notes(store)
+        if not notes.end_silence(number):
+            known = ", ".join(map(str, notes.silences())) or "none"
             raise StateError(f"no silence has number {number}; there are {known}")
     stdout().print(f"silence {number} is over")
 
@@ -52,7 +54,7 @@ def show(path: Path, *, as_json: bool) -> None:
     """List the silences of the store and those of the configuration."""
     config = load(path)
     with opened(config) as store:
-        kept = store.silences()
+        kept = Notes(store).silences()
     fixed = config.stages.rules.silences
     if as_json:
         rows = [_plain(number, each) for number, each in kept.items()]

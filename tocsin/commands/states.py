@@ -13,6 +13,7 @@ from tocsin.commands.screen import print_json, stdout
 from tocsin.config import Config, load
 from tocsin.evaluation.wording import plural
 from tocsin.pipeline.errors import ConfigError, StateError
+from tocsin.pipeline.lock import alone
 from tocsin.pipeline.step import accept
 from tocsin.pipeline.store import Checkpoint, Store
 
@@ -51,19 +52,24 @@ def export(path: Path, file: Path) -> None:
     if file.exists():
         raise StateError(f"{file} is there already; name a new file")
     with opened(config):
-        _copy(_path(config), file)
-    stdout().print(f"{_path(config)} copied to {file}")
+        _copy(store_of(config), file)
+    stdout().print(f"{store_of(config)} copied to {file}")
 
 
 def take_over(path: Path, file: Path, *, force: bool) -> None:
     """Put an exported store in the place of the configuration's, once it is seen to fit."""
     config = load(path)
-    target = _path(config)
+    target = store_of(config)
     if not file.is_file():
         raise StateError(f"{file} is not a file; wanted one that `tocsin state export` made")
     if target.exists() and not force:
         raise StateError(f"{target} is there already; --force replaces it")
     target.parent.mkdir(parents=True, exist_ok=True)
+    with changed_alone(config):
+        _replace_store(config, target, file)
+
+
+def _replace_store(config: Config, target: Path, file: Path) -> None:
     draft = target.with_name(target.name + ".part")
     draft.unlink(missing_ok=True)
     try:
@@ -85,7 +91,7 @@ def take_over(path: Path, file: Path, *, force: bool) -> None:
 def reset(path: Path, part: str | None, *, sure: bool) -> None:
     """Forget positions and what was learned."""
     config = load(path)
-    with opened(config) as store:
+    with opened(config) as store, changed_alone(config):
         known = list(store.parts())
         if part is not None and part not in known:
             raise StateError(f"no partition is called {part!r}; there are {', '.join(known)}")
@@ -102,7 +108,7 @@ def accept_series(path: Path, series: str) -> None:
     """Take a firing series' present behaviour for normal: its incident ends, it learns afresh."""
     config = load(path)
     chain = config.stages.chain(config.source.spec())
-    with opened(config) as store:
+    with opened(config) as store, changed_alone(config):
         for part in list(store.parts()):
             claim = store.claim(chain, part)
             if claim.state is None or series not in claim.state.keys.names:
@@ -128,7 +134,8 @@ def accept_series(path: Path, series: str) -> None:
     raise StateError(f"no partition in {config.store} has a series called {series!r}")
 
 
-def _path(config: Config) -> Path:
+def store_of(config: Config) -> Path:
+    """The file of a configuration's store; ConfigError where its state is in memory alone."""
     if config.store is None:
         raise ConfigError(f"{config.path} keeps its state in memory; set $.state.dir")
     return config.store
@@ -137,11 +144,23 @@ def _path(config: Config) -> Path:
 @contextmanager
 def opened(config: Config) -> Iterator[Store]:
     """The store of a configuration; StateError where the pipeline has not run yet."""
-    path = _path(config)
+    path = store_of(config)
     if not path.is_file():
         raise StateError(f"{path} is not there: the pipeline has not run yet")
     with Store(path) as store:
         yield store
+
+
+@contextmanager
+def changed_alone(config: Config) -> Iterator[None]:
+    """A StateError where a pipeline runs on the store; while it lasts none can begin to."""
+    with alone(store_of(config)) as nobody_runs:
+        if not nobody_runs:
+            raise StateError(
+                f"{config.store}: a pipeline runs on it; stop it first. "
+                "(Labels and silences it takes in while it runs.)"
+            )
+        yield
 
 
 def _copy(source: Path, target: Path) -> None:

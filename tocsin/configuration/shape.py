@@ -17,6 +17,7 @@ from tocsin.configuration.settings import (
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
+from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.incidents import Kind
 from tocsin.pipeline.rules.abstention import Abstention
@@ -100,6 +101,19 @@ class State(Section):
     checkpoint_every: Annotated[Seconds, Field(gt=0)] = 10.0
 
 
+class Server(Section):
+    """Where metrics and health are told over HTTP."""
+
+    listen: str = "127.0.0.1:9180"
+    alive: Annotated[Seconds, Field(gt=0)] = 300.0
+
+
+class Grouped(Section):
+    """Which incidents are told as one; off where nothing is said."""
+
+    group: model_of(Grouping) | None = None  # type: ignore[valid-type] # a class made from a constructor
+
+
 class Input(Section):
     """The rows of a test."""
 
@@ -163,7 +177,7 @@ class Document(Section):
     scoring: Scoring = Scoring()
     thresholds: Thresholds | None = None
     rules: model_of(Rules) | None = None  # type: ignore[valid-type] # as above
-    events: model_of(Episodes) | None = None  # type: ignore[valid-type] # as above
+    events: model_of(Episodes, Grouped) | None = None  # type: ignore[valid-type] # as above
     health: model_of(Health, leave_out=["limits"]) | None = None  # type: ignore[valid-type] # as above
     selftest: model_of(SelfTest) | None = None  # type: ignore[valid-type] # as above
     learning: model_of(Gate, leave_out=["learn"]) | None = None  # type: ignore[valid-type] # as above
@@ -171,6 +185,7 @@ class Document(Section):
     sinks: Annotated[dict[Name, Part], Field(default_factory=dict)]
     dead_letters: Part | None = None
     state: State | None = None
+    server: Server | None = None
     tests: tuple[Rehearsal, ...] = ()
     backtest: Backtest = Backtest()
 

@@ -157,7 +157,18 @@ def _go_on(stages: Stages, spec: Spec, trained: Trained) -> ChainState:
     if not trained.follows:
         fresh.scorer, fresh.calibrator = learned.scorer, learned.calibrator
         return fresh
-    return replace(learned, threshold=fresh.threshold, episodes=fresh.episodes, gate=fresh.gate)
+    return unburdened(learned, fresh)
+
+
+def unburdened(learned: ChainState, fresh: ChainState) -> ChainState:
+    """What was learned, with no incident, debt or group from the history, but a fresh state's."""
+    return replace(
+        learned,
+        threshold=fresh.threshold,
+        episodes=fresh.episodes,
+        gate=fresh.gate,
+        grouping=fresh.grouping,
+    )
 
 
 def _aligned(
