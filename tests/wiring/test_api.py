@@ -299,10 +299,12 @@ def test_an_incident_that_is_not_there_is_refused() -> None:
         detect(frame()).shifted("x")
 
 
-@pytest.mark.parametrize("channels", [1, 2])
-def test_auto_takes_a_trained_detector_where_there_is_clean_history(channels: int) -> None:
+@pytest.mark.parametrize(("channels", "chosen"), [(1, "patch_memory"), (2, "ensemble")])
+def test_auto_takes_a_trained_detector_where_there_is_clean_history(
+    channels: int, chosen: str
+) -> None:
     found = detect(frame(channels), train=600)
-    assert found.chosen["detector"] == "ensemble"
+    assert found.chosen["detector"] == chosen
     assert "clean history" in found.chosen["why"]
     assert found.rows.alarm["2026-01-01 20:00":"2026-01-01 20:39"].any()  # type: ignore[misc] # a stretch of time
 

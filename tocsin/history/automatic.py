@@ -5,10 +5,8 @@ from typing import Any
 from tocsin.detectors.classical.mahalanobis import Mahalanobis
 from tocsin.detectors.classical.moving_std import MovingStd
 from tocsin.detectors.combined.ensemble import Ensemble
-from tocsin.detectors.combined.multi_scale import MultiScale
 from tocsin.detectors.patches.patch_memory import PatchMemory
 from tocsin.detectors.signature.signature_knn import SignatureKnn
-from tocsin.detectors.windows.sub_pca import SubPca
 from tocsin.detectors.windows.window_std import WindowStd
 from tocsin.pipeline.types import Scorer
 
@@ -25,14 +23,13 @@ def automatic(channels: int, history: int) -> tuple[Scorer[Any], str]:
     if history < ENOUGH:
         return _as_it_goes(channels)
     if channels == 1:
-        return Ensemble((PatchMemory(), MultiScale(SubPca()))), (
-            "one channel with clean history: the shape of the last rows, as they are and averaged, "
-            "unlike any there, shows most faults"
+        return PatchMemory(), (
+            "one channel with clean history: the shape of the last rows, unlike any there, shows "
+            "most faults"
         )
-    return Ensemble((PatchMemory(), SignatureKnn(), WindowStd(), MultiScale(SubPca()))), (
-        f"{channels} channels with clean history: the shape of the last rows, as they are and "
-        "averaged, their path and their spread, each unlike any there, joined by their tails, show "
-        "most faults"
+    return Ensemble((PatchMemory(), SignatureKnn(), WindowStd())), (
+        f"{channels} channels with clean history: the shape of the last rows, their path and their "
+        "spread, each unlike any there, joined by their tails, show most faults"
     )
 
 
