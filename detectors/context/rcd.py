@@ -46,8 +46,9 @@ class RelativeContext:
     is of the newest frame: each channel's log(1 + exp(logit)).
 
     `offline` reads windows of `wide` blocks at `wide_scales`, half overlapping, scaled by all
-    their points, with rows on both sides; logits are averaged over the windows that cover a row,
-    of which the 64 blocks at either end count less. A channel's median logit over the series is
+    their points, with rows on both sides, and each window four ways: as it is, upside down,
+    backwards, and both. Logits are averaged over these and over the windows that cover a row, of
+    which the 64 blocks at either end count less. A channel's median logit over the series is
     then taken off, so that 0 is what is usual for it, and one that is restless throughout does not
     drown the others.
 

@@ -151,13 +151,25 @@ def _covered(coarse: FloatArray, wide: int, logits: Logits) -> FloatArray:
     total, weight = np.zeros(len(coarse)), np.zeros(len(coarse))
     places = list(blocks.spans(len(coarse), wide, wide // 2))
     windows = np.stack([blocks.in_patches(coarse[first:end]) for first, end in places])
-    found = logits(windows, windows.shape[1])
+    found = _four_ways(windows, logits)
     for (first, end), logit in zip(places, found, strict=True):
         inside = np.arange(1.0, end - first + 1)
         share = np.minimum(np.minimum(inside, inside[::-1]) / _RAMP, 1.0)
         total[first:end] += share * logit[len(logit) - (end - first) :]
         weight[first:end] += share
     return total / weight
+
+
+def _four_ways(windows: FloatArray, logits: Logits) -> FloatArray:
+    """The logits (B, L) of whole windows, averaged over four ways to read them.
+
+    As they are, upside down, backwards, and both: what is out of place is so in each, and what the
+    encoder takes for it by mistake seldom is.
+    """
+    back = windows[:, ::-1]
+    four = logits(np.concatenate([windows, -windows, back, -back]), windows.shape[1])
+    plain, down, backwards, both = np.split(four, 4)
+    return ((plain + down) + (backwards + both)[:, ::-1]) / 4.0
 
 
 def _mean(parts: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """The zero-shot detector looks at the past alone, and at each row alone."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,18 @@ def test_offline_gives_every_row_a_score(scorer: RelativeContext, rows: int) -> 
     assert np.isfinite(scores.value).all()
     assert scores.blame is not None
     assert scores.blame.shape == (rows, 3)
+
+
+@pytest.mark.parametrize("turn", ["upside down", "backwards"])
+def test_offline_a_series_is_as_strange_from_either_side(
+    scorer: RelativeContext, turn: str
+) -> None:
+    values = waves(128, 2)
+    found = offline(scorer, values).value
+    turned = -values if turn == "upside down" else values[::-1]
+    again = offline(scorer, turned).value
+    back = again if turn == "upside down" else again[::-1]
+    np.testing.assert_allclose(back, found, atol=1e-5)
 
 
 def test_offline_what_is_usual_for_a_channel_is_taken_off(scorer: RelativeContext) -> None:
