@@ -14,7 +14,7 @@ from tocsin.detectors.context.views import filled, scale_of
 from tocsin.pipeline.types import FloatArray
 
 _CLEAN_SHARE = 0.3  # of windows in which nothing is planted
-_LATE = 0.5  # of anomalies, that begin shortly before the newest point, as they do live
+LATE = 0.5
 _SOON = 48.0  # points before the end, at most, that a late one begins
 _SMALLEST, _LARGEST = 1.5, 10.0  # spreads
 _SEEN = 1.0  # spreads of the steps; what changes every point by less cannot be seen
@@ -37,11 +37,14 @@ class Place:
         return self.window[self.first : self.end]
 
 
-def planted(rng: np.random.Generator, windows: FloatArray, others: FloatArray) -> Drawn:
+def planted(
+    rng: np.random.Generator, windows: FloatArray, others: FloatArray, late: float = LATE
+) -> Drawn:
     """Windows (B, L) with one anomaly each, in about a third none; NaN stays missing.
 
-    `others` (B, L) are windows of the same series at other times. What cannot be seen is not
-    planted, and into a window that stands still nothing is.
+    `others` (B, L) are windows of the same series at other times. A share `late` of the anomalies
+    begins shortly before the newest point, as they do live, the others anywhere. What cannot be
+    seen is not planted, and into a window that stands still nothing is.
     """
     whole, strange = filled(windows), filled(others)
     values, label = whole.copy(), np.zeros(windows.shape, dtype=np.bool_)
@@ -49,7 +52,7 @@ def planted(rng: np.random.Generator, windows: FloatArray, others: FloatArray) -
     scale = scale_of(windows, np.full(len(windows), windows.shape[1]))
     size = np.abs(whole).max(axis=1, initial=0.0)
     for row in np.flatnonzero(rng.random(len(windows)) >= _CLEAN_SHARE).tolist():
-        first, end = _where(rng, windows.shape[1])
+        first, end = _where(rng, windows.shape[1], late)
         chosen = int(rng.integers(len(KINDS)))
         spread = float(scale.spread[row])
         if spread <= _STILL * size[row]:
@@ -118,13 +121,13 @@ KINDS: tuple[Callable[[np.random.Generator, Place], FloatArray], ...] = (
 )
 
 
-def _where(rng: np.random.Generator, length: int) -> tuple[int, int]:
+def _where(rng: np.random.Generator, length: int, late: float) -> tuple[int, int]:
     """First point and end of an anomaly of 1 point to a quarter of a window, rather short."""
     long = int(np.exp(rng.uniform(0.0, np.log(max(length / 4, 2.0)))))
-    late = rng.random() < _LATE
+    soon = rng.random() < late
     before_end = int(np.exp(rng.uniform(0.0, np.log(min(_SOON, length / 2)))))
     anywhere = int(rng.integers(0, length))
-    first = length - before_end if late else anywhere
+    first = length - before_end if soon else anywhere
     return first, min(first + long, length)
 
 

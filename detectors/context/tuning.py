@@ -77,10 +77,13 @@ class Pool:
     length: int
     starts: IntArray  # (P,)
 
-    def draw(self, rng: np.random.Generator, count: int) -> Examples:
-        """A batch of so many windows with planted anomalies, half of them scaled as live ones."""
+    def draw(self, rng: np.random.Generator, count: int, form: Form) -> Examples:
+        """A batch of so many windows with planted anomalies, for live ones half scaled as such."""
         channel = rng.integers(self.rows.shape[1], size=count)
         windows, others = (self._cut(rng, channel) for _ in range(2))
+        if form == "offline":
+            whole = np.full(count, self.length)
+            return examples(planted(rng, windows, others, 0.0), np.ones(count), whole, rng)
         live = rng.random(count) < 0.5
         context = np.where(live, self.length - 1, self.length)
         drawn = planted(rng, windows, others)
@@ -166,7 +169,7 @@ def _exams(held: list[Pool], lessons: Lessons) -> Iterator[Examples]:
     rng = np.random.default_rng([lessons.seed, 1])
     for pool in held:
         for _ in range(_EXAMS):
-            yield pool.draw(rng, lessons.batch)
+            yield pool.draw(rng, lessons.batch, lessons.form)
 
 
 def _study(pupil: Encoder, ready: list[Pool], lessons: Lessons) -> None:
@@ -177,7 +180,7 @@ def _study(pupil: Encoder, ready: list[Pool], lessons: Lessons) -> None:
         value.requires_grad_()
     moments = [(torch.zeros_like(value), torch.zeros_like(value)) for value in taught]
     for step in range(lessons.steps):
-        batch = ready[step % len(ready)].draw(rng, lessons.batch)
+        batch = ready[step % len(ready)].draw(rng, lessons.batch, lessons.form)
         found, _ = losses(pupil, batch, "float32")
         slopes = torch.autograd.grad(found, taught, allow_unused=True, materialize_grads=True)
         norm = float(torch.linalg.vector_norm(torch.stack([slope.norm() for slope in slopes])))

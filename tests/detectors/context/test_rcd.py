@@ -1,6 +1,6 @@
 """The zero-shot detector looks at the past alone, and at each row alone."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
