@@ -216,3 +216,10 @@ def test_no_state_is_not_healthy(tmp_path: Path) -> None:
     done = health(tmp_path / "nothing", 60)
     assert done.returncode == 1
     assert "no state has been written" in done.stderr
+
+
+def test_the_metrics_of_the_pipeline_are_published_on_this_machine_alone() -> None:
+    port = settings()["server"]["listen"].rpartition(":")[2]
+    assert compose()["services"]["pipeline"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    (install,) = [text for word, text in instructions() if word == "RUN" and "pip install" in text]
+    assert "metrics" in re.findall(r"'\.\[([a-z,]+)\]'", install)[0].split(",")
