@@ -19,7 +19,7 @@ from tocsin.detectors.rows import channels, need, tidied
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.groups import group
 from tocsin.pipeline.keyed import grow, per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 M = TypeVar("M")
 
@@ -108,6 +108,22 @@ class Trained(ABC, Generic[M]):
                 value[mine] = found
                 blame[mine, -self.frames :] = np.where(np.isnan(found)[:, None, None], 0, parts)
         return Scores(value, blame)
+
+    def expects(self, state: TrainingState, batch: Batch) -> Band | None:
+        """What the models expect of the newest rows, by a subclass's `band`; None without one.
+
+        NaN for series in training.
+        """
+        tell = getattr(self, "band", None)
+        if tell is None:
+            return None
+        windows = self._windows(state, batch)
+        found = Band(*(np.full((len(batch), windows.shape[2]), np.nan) for _ in range(2)))
+        for key in np.unique(batch.key[state.mark[batch.key] != 0]).tolist():
+            mine = np.flatnonzero(batch.key == key)
+            told: Band = tell(self._model_of(state, key), windows[mine])
+            found.expected[mine], found.usual[mine] = told.expected, told.usual
+        return found
 
     def learn(self, state: TrainingState, batch: Batch) -> None:
         windows = self._windows(state, batch)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tocsin.pipeline.blame import led_by, place_name, reading_of, region, shares
 from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.incidents import Incident, Kind, Level, State, incident_id
+from tocsin.pipeline.incidents import Incident, Kind, Level, Reading, State, incident_id
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.order import NEVER
-from tocsin.pipeline.types import BoolArray, ByteArray, FloatArray, IntArray
+from tocsin.pipeline.types import Band, BoolArray, ByteArray, FloatArray, IntArray
 
 LANES: tuple[Kind, ...] = (
     "anomaly",
@@ -30,6 +31,8 @@ _LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
 _MOST_CHANNELS = 5
 _ACCEPTED = "accepted as the new normal"
 
+_NO_BAND = Band(np.full((1, 1), np.nan), np.full((1, 1), np.nan))
+
 
 @dataclass(frozen=True, slots=True)
 class Naming:
@@ -45,8 +48,9 @@ class Evidence:
     """Why a row alarms: its score, tail and alarm level, and the blame of its channels (*item).
 
     `reach` is by how many orders of magnitude the score lies beyond the smallest with its tail, 0
-    where the tail still tells scores apart. In a lane of health, `channel` is the one in trouble,
-    counted through the item, or NO_CHANNEL.
+    where the tail still tells scores apart. Of a row that is the strangest so far, `frame` (C,) are
+    its values and `band` (1, C) is what was expected of them. In a lane of health, `channel` is the
+    one in trouble, counted through the item, or NO_CHANNEL.
     """
 
     score: float = math.nan
@@ -55,6 +59,8 @@ class Evidence:
     blame: FloatArray | None = None
     channel: int = NO_CHANNEL
     reach: float = 0.0
+    frame: FloatArray | None = None
+    band: Band | None = None
 
 
 @dataclass(slots=True)
@@ -78,6 +84,9 @@ class EpisodesState:
     reach: FloatArray = per_key(0.0)  # (K,) of the score at the peak beyond the calibration scores
     peak: IntArray = per_key(NEVER)  # (K,) time of the smallest tail
     blame: FloatArray = per_key(0.0)  # (K, *item) summed shares of the alarming rows
+    value: FloatArray = per_key(np.nan)  # (K, C) at the peak; of frames nothing is kept
+    expected: FloatArray = per_key(np.nan)  # (K, C) of those values, by the scorer
+    usual: FloatArray = per_key(np.nan)  # (K, C) by how much it usually misses
     asked: BoolArray = per_key(fill=False)  # (K,)
 
 
@@ -116,6 +125,7 @@ class Episodes:
         lanes = np.empty((0, len(LANES)), dtype=np.int64)
         one, small = np.empty(0), lanes.astype(np.int8)
         whens = np.empty(0, dtype=np.int64)
+        channels = np.empty((0, item[0] if len(item) == 1 else 0))
         return EpisodesState(
             phase=small,
             start=lanes,
@@ -134,6 +144,9 @@ class Episodes:
             reach=one,
             peak=whens,
             blame=np.empty((0, *item)),
+            value=channels,
+            expected=channels,
+            usual=channels,
             asked=np.empty(0, dtype=bool),
         )
 
@@ -227,6 +240,7 @@ class Episodes:
             state.tail[key], state.score[key], state.peak[key] = np.inf, np.nan, time
             state.alpha[key], state.blame[key], state.asked[key] = why.alpha, 0.0, False
             state.reach[key] = 0.0
+            state.value[key] = state.expected[key] = state.usual[key] = np.nan
 
     def _note(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> int:
         """Add a row's evidence to the incident; gives the level it now has."""
@@ -238,8 +252,12 @@ class Episodes:
         ):
             state.tail[key], state.score[key], state.peak[key] = why.tail, why.score, time
             state.reach[key] = why.reach
+            if state.value.shape[1]:
+                state.value[key] = np.nan if why.frame is None else why.frame
+                band = _NO_BAND if why.band is None else why.band
+                state.expected[key], state.usual[key] = band.expected[0], band.usual[0]
         if why.blame is not None:
-            state.blame[key] += _shares(why.blame)
+            state.blame[key] += shares(why.blame)
         depth = state.alpha[key] / state.tail[key]
         return max(1 + int(depth >= 10) + int(depth >= 100), int(state.level[at]))
 
@@ -265,6 +283,7 @@ class Episodes:
         scored = lane == ANOMALY
         tail = float(state.tail[key]) if scored else math.nan
         channels = self._channels(state, at, names.channels)
+        readings = self._readings(state, at, channels, names.channels)
         asks = scored and bool(state.asked[key]) and what != "resolved"
         return Incident(
             id=incident_id(series, LANES[lane], start, names.rule),
@@ -283,7 +302,8 @@ class Episodes:
             level=_LEVELS[int(state.level[at])],
             rows=int(state.rows[at]),
             channels=channels,
-            reason=self._reason(state, at, channels),
+            readings=readings,
+            reason=self._reason(state, at, channels, readings),
             asks="is this the new normal?" if asks else "",
             rule=names.rule,
         )
@@ -295,13 +315,13 @@ class Episodes:
         blame = state.blame[at[0]]
         if at[1] != ANOMALY:
             place = int(state.channel[at])
-            return () if place < 0 else ((_place_name(place, blame.shape, channels), 1.0),)
+            return () if place < 0 else ((place_name(place, blame.shape, channels), 1.0),)
         flat = blame.ravel()
         total = float(flat.sum())
         if not total > 0:
             return ()
         if not channels:
-            return (_region(blame),)
+            return (region(blame),)
         top = np.argsort(-flat, kind="stable")[:_MOST_CHANNELS]
         return tuple(
             (channels[place], round(float(flat[place]) / total, 4))
@@ -309,8 +329,26 @@ class Episodes:
             if flat[place] > 0
         )
 
+    def _readings(
+        self,
+        state: EpisodesState,
+        at: tuple[int, int],
+        blamed: tuple[tuple[str, float], ...],
+        channels: tuple[str, ...],
+    ) -> tuple[Reading, ...]:
+        """Of each blamed channel its value at the peak, what was expected, and the usual miss."""
+        if at[1] != ANOMALY or not channels:
+            return ()
+        value, expected, usual = state.value[at[0]], state.expected[at[0]], state.usual[at[0]]
+        places = [channels.index(name) for name, _ in blamed]
+        return tuple(reading_of(value[i], expected[i], usual[i]) for i in places)
+
     def _reason(
-        self, state: EpisodesState, at: tuple[int, int], channels: tuple[tuple[str, float], ...]
+        self,
+        state: EpisodesState,
+        at: tuple[int, int],
+        channels: tuple[tuple[str, float], ...],
+        readings: tuple[Reading, ...],
     ) -> str:
         key, lane = at
         count = int(state.rows[at])
@@ -331,30 +369,5 @@ class Episodes:
                 FAILED: "the detector raised an error",
             }[lane]
             return f"{text}, {rows}"
-        led = f"; led by {channels[0][0]} ({channels[0][1]:.0%})" if channels else ""
+        led = led_by(channels, readings)
         return f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, {rows}{led}"
-
-
-def _shares(blame: FloatArray) -> FloatArray:
-    """Each channel's share of a row's blame; infinite blame leaves none to the others."""
-    largest = float(blame.max())
-    if not largest > 0:
-        return np.zeros_like(blame)
-    part = (blame == largest).astype(float) if math.isinf(largest) else blame / largest
-    shares: FloatArray = part / part.sum()
-    return shares
-
-
-def _region(blame: FloatArray) -> tuple[str, float]:
-    """The box around the pixels with at least half the largest blame, and its share of it all."""
-    frame = blame if blame.ndim == 2 else blame.sum(axis=tuple(range(2, blame.ndim)))
-    rows, columns = np.nonzero(frame >= frame.max() / 2)
-    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
-    share = float(frame[top : bottom + 1, left : right + 1].sum() / frame.sum())
-    return f"rows {top}-{bottom}, columns {left}-{right}", round(share, 4)
-
-
-def _place_name(place: int, shape: tuple[int, ...], channels: tuple[str, ...]) -> str:
-    if channels:
-        return channels[place]
-    return ",".join(str(int(axis)) for axis in np.unravel_index(place, shape))

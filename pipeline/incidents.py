@@ -1,12 +1,15 @@
 """What people receive: an incident, in revisions; and what could not be read: a dead letter."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, Literal
 
 State = Literal["open", "revised", "resolved"]
 Kind = Literal["anomaly", "stale", "stuck", "out_of_range", "blind", "detector_failed"]
+Reading = tuple[float | None, float | None, float | None]  # value, expected, usual miss
 Level = Literal["info", "warning", "error", "critical"]
 
 
@@ -19,7 +22,8 @@ class Incident:
     score. `severity` is -log10(tail). `channels` are the blamed channels with their share of the
     blame, largest first; of frames, the box of pixels that is blamed most. `asks` is what a
     person is asked to decide, or "". `group` is the id of the incidents that belong together, ""
-    where incidents are not grouped.
+    where incidents are not grouped. `readings` are the blamed channels' values at the peak, in the
+    order of `channels`, with what the detector expected of them and by how much it usually misses.
     """
 
     id: str
@@ -42,6 +46,7 @@ class Incident:
     asks: str = ""
     rule: str = ""
     group: str = ""
+    readings: tuple[Reading, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON: ISO times in UTC, NaN as null."""
@@ -61,12 +66,18 @@ class Incident:
             "severity": _number(self.severity),
             "level": self.level,
             "rows": self.rows,
-            "channels": [{"name": name, "share": share} for name, share in self.channels],
+            "channels": list(self._channels()),
             "reason": self.reason,
             "asks": self.asks,
             "rule": self.rule,
             "group": self.group,
         }
+
+    def _channels(self) -> Iterator[dict[str, Any]]:
+        for (name, share), reading in zip_longest(self.channels, self.readings):
+            value, expected, usual = reading or (None, None, None)
+            told = {"name": name, "share": share, "value": value}
+            yield told | {"expected": expected, "usual_miss": usual}
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,6 +377,7 @@ class Store:
 def _incident(body: str) -> Incident:
     plain = json.loads(body)
     plain["channels"] = tuple((name, share) for name, share in plain["channels"])
+    plain["readings"] = tuple(map(tuple, plain["readings"]))
     return Incident(**plain)
 
 

@@ -7,7 +7,7 @@ Time comes first and channels last; times are int64 nanoseconds since 1970 in UT
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,16 @@ class Scores:
 
     value: FloatArray
     blame: FloatArray | None = None
+
+
+class Band(NamedTuple):
+    """What newest rows were expected to be: value and usual miss (B, C), in input units.
+
+    NaN is "cannot tell".
+    """
+
+    expected: FloatArray
+    usual: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,17 @@ class Streaming(Scorer[S], Protocol[S]):
         """Score, then learn, tick by tick; rows stand in (time, key) order.
 
         Bit for bit what `score` and `learn` give when called for each tick in turn.
+        """
+        ...
+
+
+class Expecting(Scorer[S], Protocol[S]):
+    """A scorer that can say what it expected of channels; incidents then tell it."""
+
+    def expects(self, state: S, batch: Batch) -> Band | None:
+        """What the state expects of the batch's newest rows, before they are learned.
+
+        Each row as if it were alone; changes nothing. None where this scorer never can.
         """
         ...
 

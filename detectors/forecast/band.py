@@ -4,24 +4,12 @@ Three usual misses on either side are the band that is drawn. Of clean rows, it 
 channel's values or more: 99.7 % where misses are normal.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tocsin.detectors.scaling import Scale
-from tocsin.pipeline.types import FloatArray, IntArray
+from tocsin.pipeline.types import Band, FloatArray, IntArray
 
 _LEAST = 1e-3  # spreads of the channel; an ordinary miss counts as no smaller
-
-
-class Band(NamedTuple):
-    """What the newest row was expected to be: value and usual miss (B, C), in input units.
-
-    NaN is "cannot tell".
-    """
-
-    expected: FloatArray
-    usual: FloatArray
 
 
 def unknown(windows: FloatArray) -> Band:

@@ -6,13 +6,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from tocsin.detectors.compiled import compiled
-from tocsin.detectors.forecast.band import Band, in_units, unknown
+from tocsin.detectors.forecast.band import in_units, unknown
 from tocsin.detectors.forecast.veracity import adjusted, blocks
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
 from tocsin.detectors.trained import Trained
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
-from tocsin.pipeline.types import BoolArray, FloatArray, Traits
+from tocsin.pipeline.types import Band, BoolArray, FloatArray, Traits
 
 _LEAST = 1e-3  # spreads of the channel; a forecast counts as no surer
 

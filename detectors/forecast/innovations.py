@@ -17,13 +17,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.forecast.period import period_of
 from tocsin.detectors.forecast.recursion import Clocked, Recursion, Single, foretell, run, walk
 from tocsin.detectors.rows import channels, need, newest
 from tocsin.detectors.scaling import plain_scale, scaled
 from tocsin.pipeline.keyed import grow, per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 FEWEST = 20  # rows that a forecaster is made from
 
@@ -156,7 +155,7 @@ class Forecaster(ABC):
     def advance(self, state: ForecastState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
 
-    def band(self, state: ForecastState, batch: Batch) -> Band:
+    def expects(self, state: ForecastState, batch: Batch) -> Band:
         """What the state expects of the newest rows: value and deviation (B, C), in input units.
 
         It is told before the rows are learned. NaN for channels without a forecaster; the deviation

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple, get_args
 
 import numpy as np
 
-from tocsin.detectors.forecast.band import Band, in_units, unknown
+from tocsin.detectors.forecast.band import in_units, unknown
 from tocsin.detectors.forecast.losses import LossName, bowl, loss_of
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
@@ -13,7 +13,7 @@ from tocsin.detectors.trained import Trained
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
 from tocsin.detectors.windows.residuals import offline, ordinary, residuals
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, FloatArray, Scores, Spec, Traits
 
 _TURNS = 25  # of reweighting, at most
 _STILL = 1e-6  # relative fall of the loss in a turn; with less the fit is over

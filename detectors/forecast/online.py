@@ -11,13 +11,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import river.base
 
-from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.gaps import filled
 from tocsin.detectors.rows import channels, need, tidied
 from tocsin.detectors.scaling import FARTHEST, MOVED
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 Setting = tuple[str, float | int | bool | str | None]
 
@@ -122,7 +121,7 @@ class OnlineForecast:
     def advance(self, state: OnlineState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
 
-    def band(self, state: OnlineState, batch: Batch) -> Band:
+    def expects(self, state: OnlineState, batch: Batch) -> Band:
         """What the models expect of the newest rows: value and usual miss (B, C), in input units.
 
         It is told before the rows are learned. NaN where the score is for want of rows, and for

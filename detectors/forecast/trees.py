@@ -5,7 +5,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from tocsin.detectors.forecast.band import Band
 from tocsin.detectors.forecast.boosted import Growth, Sample
 from tocsin.detectors.forecast.heads import Head, expected, fitted, surprises
 from tocsin.detectors.forecast.lags import Layout, anchors, covariates_at, own_past
@@ -14,7 +13,7 @@ from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.detectors.trained import Trained, TrainingState, training_windows
 from tocsin.detectors.windows.residuals import offline
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, FloatArray, IntArray, Scores, Spec, Traits
 
 _LONGEST = 4096  # rows back that a lag may reach
 

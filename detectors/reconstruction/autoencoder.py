@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from tocsin.detectors.device import CPU, torch_device
-from tocsin.detectors.forecast.band import Band, unknown
+from tocsin.detectors.forecast.band import unknown
 from tocsin.detectors.reconstruction.arcana import explain
 from tocsin.detectors.reconstruction.autoencoder_model import (
     Design,
@@ -30,7 +30,7 @@ from tocsin.detectors.rows import channels, need, tidied
 from tocsin.detectors.trained import Trained, TrainingState
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import FloatArray, Spec, Traits
+from tocsin.pipeline.types import Band, FloatArray, Spec, Traits
 
 _BANK = 500  # clean windows that mean shift looks among
 _NEIGHBOURS = 10

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tocsin.detectors.forecast.band import Band, in_units, unknown
+from tocsin.detectors.forecast.band import in_units, unknown
 from tocsin.detectors.gaps import filled
 from tocsin.detectors.reconstruction import errors
 from tocsin.detectors.reconstruction.attenuation import exchanged, faded, mask_plan, train_mask
@@ -15,7 +15,7 @@ from tocsin.detectors.reconstruction.network import Plan, respond
 from tocsin.detectors.reconstruction.training import Lesson, Material, Training, train
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.detectors.trained import training_windows
-from tocsin.pipeline.types import FloatArray, IntArray
+from tocsin.pipeline.types import Band, FloatArray, IntArray
 
 LEFT_OUT, FLAT, ACTIVE = 0.0, 1.0, 2.0  # what a channel was in training
 

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from tocsin.detectors.device import CPU, torch_device
-from tocsin.detectors.forecast.band import Band, in_units, unknown, usual_miss
+from tocsin.detectors.forecast.band import in_units, unknown, usual_miss
 from tocsin.detectors.reconstruction.hyperbolic_ball import distances, led, radii, shares
 from tocsin.detectors.reconstruction.hyperbolic_training import BallNetwork, Lessons, train
 from tocsin.detectors.reconstruction.network import respond
@@ -14,7 +14,7 @@ from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale
 from tocsin.detectors.trained import Trained, TrainingState
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
-from tocsin.pipeline.types import FloatArray, Spec, Traits
+from tocsin.pipeline.types import Band, FloatArray, Spec, Traits
 
 _FEWEST = 2  # training windows
 _LEAST = 1e-3  # usual score; what is less counts as this

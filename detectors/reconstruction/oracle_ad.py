@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tocsin.detectors.device import CPU, torch_device
-from tocsin.detectors.forecast.band import Band, in_units, unknown, usual_miss
+from tocsin.detectors.forecast.band import in_units, unknown, usual_miss
 from tocsin.detectors.reconstruction.oracle_network import Trace, Training, train
 from tocsin.detectors.reconstruction.oracle_network_kernel import OracleWeights, apart, read
 from tocsin.detectors.rows import need, tidied
@@ -15,7 +15,7 @@ from tocsin.detectors.scaling import Scale
 from tocsin.detectors.trained import Trained, TrainingState, covering_mean
 from tocsin.detectors.windows.prepared import in_spreads, judged, learnt
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import BoolArray, FloatArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, BoolArray, FloatArray, Scores, Spec, Traits
 
 JOINED = ("sum", "product", "error", "deviation")
 

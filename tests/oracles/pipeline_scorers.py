@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 TRIP = 1e6  # a value that makes `Tripping` raise
 MUTE = 1e5  # a value that `Muting` has no opinion on
@@ -42,6 +42,11 @@ class Spread:
         blame = np.zeros(batch.values.shape)
         blame[:, -1] = np.nan_to_num(off)
         return Scores(np.fmax.reduce(off.reshape(len(batch), -1), axis=1), blame)
+
+    def expects(self, state: SpreadState, batch: Batch) -> Band | None:
+        if state.mean.ndim != 2:
+            return None
+        return Band(state.mean[batch.key], state.spread[batch.key])
 
     def learn(self, state: SpreadState, batch: Batch) -> None:
         frame = batch.values.mean(axis=1)

@@ -29,6 +29,7 @@ INCIDENT = Incident(
     channels=(("flow", 0.75), ("heat", 0.25)),
     reason="tail 0.0001 under 0.001",
     rule="r1",
+    readings=((7.5, 2.0, 0.5), (61.0, None, None)),
 )
 
 
@@ -37,13 +38,15 @@ def test_json_has_iso_times_and_named_shares() -> None:
     assert plain["started_at"] == "2023-11-14T22:13:20Z"
     assert plain["ended_at"] == "2023-11-14T22:13:22Z"
     assert plain["channels"] == [
-        {"name": "flow", "share": 0.75},
-        {"name": "heat", "share": 0.25},
+        {"name": "flow", "share": 0.75, "value": 7.5, "expected": 2.0, "usual_miss": 0.5},
+        {"name": "heat", "share": 0.25, "value": 61.0, "expected": None, "usual_miss": None},
     ]
+    bare = replace(INCIDENT, readings=()).to_json()
+    assert [channel["value"] for channel in bare["channels"]] == [None, None]
 
 
 def test_json_has_every_field() -> None:
-    assert INCIDENT.to_json().keys() == set(Incident.__dataclass_fields__)
+    assert INCIDENT.to_json().keys() == set(Incident.__dataclass_fields__) - {"readings"}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -12,11 +12,11 @@ from tocsin.evaluation.wording import moment, number, plain, plural
 from tocsin.history.explaining import (
     Course,
     Covaried,
-    Expecting,
     Explanation,
     Origin,
     covariates_of,
     explain,
+    tells,
 )
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.incidents import Incident
@@ -105,7 +105,7 @@ def _unforetold(origin: Origin, told: Sequence[Explanation]) -> str:
     count = sum(one.expected is None for one in told)
     if not count:
         return ""
-    if not isinstance(origin.scorer, Expecting):
+    if not tells(origin.scorer):
         return "This detector cannot tell what it expected: no expected values and no bands."
     if not origin.causal:
         return "Offline scores are made by no forecast: no expected values and no bands."

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -25,31 +25,6 @@ _AROUND = 30  # rows on either side of an incident whose expectation is drawn, a
 _MOST_ROWS = 20_000  # of a series, that expectations are drawn of
 _TOGETHER = 4_000_000  # numbers in the windows that a detector is handed at a time
 _TOLD = Remembered(8)  # what was expected of whole series, by `_mark`
-
-
-class Band(Protocol):
-    """What the newest rows were expected to be: value and usual miss (B, C), in input units."""
-
-    @property
-    def expected(self) -> FloatArray: ...
-
-    @property
-    def usual(self) -> FloatArray: ...
-
-
-@runtime_checkable
-class Expecting(Protocol):
-    """A detector that can tell what it expected of newest rows.
-
-    One on the base `Trained` tells it by its model, of windows (B, T, C); any other by its state,
-    of a batch that it has not learned. By what it goes, the rows before, the other channels or the
-    whole window, is the detector's own. NaN in the band is "cannot tell", as for a channel that is
-    never judged.
-    """
-
-    def band(self, known: Any, rows: Any, /) -> Band:
-        """What is expected of the newest rows by a model or a state."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +162,7 @@ def expected_of(panel: Panel, origin: Origin, rows: IntArray) -> Expected | None
     gathered on a grid or the model has changed on the way.
     """
     scorer: Any = origin.scorer
-    if not (isinstance(scorer, Expecting) and origin.causal and rows.size):
+    if not (tells(scorer) and origin.causal and rows.size):
         return None
     if isinstance(scorer, Trained):
         told = _by_model(scorer, panel, origin, rows)
@@ -219,6 +194,11 @@ def covariates_of(
         one = causes.explain(learned, rows_of(incident, panel.time), chosen, incident.id)
         found[incident.id] = Covaried(one.covariates, one.rise, one.foretold)
     return found
+
+
+def tells(scorer: object) -> bool:
+    """Whether a detector can say what it expected; one that is fitted once says it by its model."""
+    return hasattr(scorer, "band" if isinstance(scorer, Trained) else "expects")
 
 
 def _by_model(scorer: Any, panel: Panel, origin: Origin, rows: IntArray) -> Expected | None:
@@ -257,7 +237,7 @@ def _by_state(scorer: Any, panel: Panel, origin: Origin) -> Expected:
     told, judged = _nothing(panel), own[later]
     marks = Marks(panel.score[judged], _firing(panel)[judged])
     for row, one in followed(scorer, state, rows, marks):
-        band = scorer.band(state, one)
+        band = scorer.expects(state, one)
         told.middle[judged[row]], told.usual[judged[row]] = band.expected[0], band.usual[0]
     return told
 

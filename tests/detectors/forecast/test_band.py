@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tocsin.detectors.forecast.band import Band
+from tocsin.detectors.classical.knn import Knn
 from tocsin.detectors.forecast.cross_check import CrossCheck
 from tocsin.detectors.forecast.linear import LinearForecast
 from tocsin.detectors.forecast.online import OnlineForecast
@@ -17,8 +17,9 @@ from tocsin.detectors.forecast.smoothing import Smoothing
 from tocsin.detectors.forecast.state_space import StateSpace
 from tocsin.detectors.forecast.stl import StlResidual
 from tocsin.detectors.forecast.trees import TreeForecast
+from tocsin.detectors.rows import tidied
 from tocsin.pipeline.keyed import grow
-from tocsin.pipeline.types import Batch, FloatArray, Spec, frames_of
+from tocsin.pipeline.types import Band, Batch, FloatArray, Spec, frames_of
 
 TRAIN = 400
 RECURSIVE: dict[str, Any] = {
@@ -76,7 +77,7 @@ def told(scorer: Any, rows: FloatArray, train: int = TRAIN) -> tuple[Band, Float
     state = begun(scorer, batch.take(past))
     bands, blame = [], []
     for one in (batch.take(np.array([row])) for row in later):
-        bands.append(scorer.band(state, one))
+        bands.append(scorer.expects(state, one))
         blame.append(scorer.advance(state, one).blame[0, -1])
     return Band(*(np.concatenate(part) for part in zip(*bands, strict=True))), np.stack(blame)
 
@@ -156,12 +157,36 @@ def test_a_rows_band_is_the_same_in_any_company(scorer: Any) -> None:
     assert np.concatenate([band.usual for band in alone]).tobytes() == whole.usual.tobytes()
 
 
+@fitted
+def test_a_state_expects_what_its_model_does(scorer: Any) -> None:
+    batch = batch_of(scorer, plant(TRAIN + 40))
+    past, later = batch.take(np.arange(TRAIN)), batch.take(np.arange(TRAIN, TRAIN + 40))
+    spec = Spec(batch.values.shape[2:], frames_of(scorer))
+    state = scorer.fit(spec, [past])
+    told = scorer.expects(state, later)
+    by_model = scorer.band(scorer._model_of(state, 0), tidied(later.values))
+    for whole, part in zip(told, by_model, strict=True):
+        assert np.isfinite(whole).all()
+        assert whole.tobytes() == part.tobytes()
+    young = scorer.start(spec)
+    grow(young, 1)
+    assert np.isnan(scorer.expects(young, later).expected).all()
+
+
+def test_a_detector_without_a_band_expects_nothing() -> None:
+    scorer = Knn(train=20)
+    state = scorer.start(Spec((1,)))
+    grow(state, 1)
+    batch = Batch(np.array([0]), np.array([0]), np.zeros((1, 1, 1)))
+    assert scorer.expects(state, batch) is None
+
+
 @learning
 def test_telling_a_band_changes_no_score(scorer: Any) -> None:
     batch = batch_of(scorer, plant(TRAIN + 40))
     past, later = batch.take(np.arange(TRAIN)), batch.take(np.arange(TRAIN, TRAIN + 40))
     state, asked = begun(scorer, past), begun(scorer, past)
-    scorer.band(asked, later)
+    scorer.expects(asked, later)
     one, other = scorer.advance(state, later), scorer.advance(asked, later)
     assert one.value.tobytes() == other.value.tobytes()
 
@@ -170,7 +195,7 @@ def test_telling_a_band_changes_no_score(scorer: Any) -> None:
 def test_before_training_there_is_no_band(scorer: Any) -> None:
     batch = batch_of(scorer, plant(80))
     state = begun(scorer, batch.take(np.arange(60)))
-    assert np.isnan(scorer.band(state, batch.take(np.array([60]))).expected).all()
+    assert np.isnan(scorer.expects(state, batch.take(np.array([60]))).expected).all()
 
 
 @recursive
@@ -186,8 +211,8 @@ def test_the_band_is_wider_after_rows_that_were_left_out() -> None:
     scorer = RECURSIVE["state_space"]
     batch = batch_of(scorer, plant(TRAIN + 40))
     state = begun(scorer, batch.take(np.arange(TRAIN)))
-    near = scorer.band(state, batch.take(np.array([TRAIN])))
-    far = scorer.band(state, batch.take(np.array([TRAIN + 30])))
+    near = scorer.expects(state, batch.take(np.array([TRAIN])))
+    far = scorer.expects(state, batch.take(np.array([TRAIN + 30])))
     assert (far.usual > 1.001 * near.usual).all()
 
 

@@ -11,8 +11,7 @@ import pytest
 from oracles.windows import windows_of
 
 from tocsin.detectors.catalogue import load
-from tocsin.detectors.forecast.band import Band
-from tocsin.pipeline.types import FloatArray
+from tocsin.pipeline.types import Band, FloatArray
 
 TRAIN = 600
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
