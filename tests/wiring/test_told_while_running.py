@@ -1,6 +1,7 @@
 """What a running pipeline is told from the command line: labels, silences, other settings."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -141,6 +142,34 @@ def test_the_file_is_read_again_on_sighup_and_a_broken_one_is_not_taken(
     running.process.send_signal(signal.SIGHUP)
     until(lambda: running.says("other settings from position"))
     running.stop()
+
+
+IN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "tocsin", "run", sys.argv[1]])
+"""
+
+
+def test_a_run_ends_with_the_terminal_it_was_started_in(config: Path) -> None:
+    ours, theirs = os.openpty()
+    said = config.parent / "said.txt"
+    with (
+        said.open("w", encoding="utf-8") as out,
+        subprocess.Popen(
+            [sys.executable, "-c", IN_TERMINAL, str(config)],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            start_new_session=True,
+        ) as process,
+    ):
+        os.close(theirs)
+        until(lambda: "Running" in said.read_text(encoding="utf-8"))
+        process.send_signal(signal.SIGHUP)  # while the terminal is there, the file is read again
+        until(lambda: "was read again" in said.read_text(encoding="utf-8"))
+        os.close(ours)
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The settings of a running pipeline: those of its file, read anew when asked, and its silences."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -97,19 +98,35 @@ class FileWatch:
 
 @contextmanager
 def asked_by_hangup() -> Iterator[Callable[[], bool]]:
-    """Whether SIGHUP has come since it was last asked."""
+    """Whether SIGHUP has come since it was last asked; from a terminal that is closed, it stops."""
     heard = threading.Event()
+    in_terminal = _has_terminal()
+
+    def note(*_: object) -> None:
+        if in_terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            heard.set()
 
     def asked() -> bool:
         before = heard.is_set()
         heard.clear()
         return before
 
-    before = signal.signal(signal.SIGHUP, lambda *_: heard.set())
+    before = signal.signal(signal.SIGHUP, note)
     try:
         yield asked
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def _has_terminal() -> bool:
+    """Whether standard input is a terminal that is still there."""
+    try:
+        os.tcgetpgrp(0)
+    except OSError:
+        return False
+    return True
 
 
 def with_silences(stages: Stages, silences: dict[int, Silence]) -> Stages:
