@@ -114,7 +114,15 @@ class AlertBudget:
         rate = count / period
         debt = np.maximum(state.debt[key] - rate * (time - state.at[key]), 0.0)
         excess = 1.0 + np.maximum(debt - count, 0.0)
-        return np.minimum(rate * interval, self.most) / (excess * excess * excess)
+        return self._level(rate, interval) / (excess * excess * excess)
+
+    def undivided(self, interval: FloatArray) -> FloatArray:
+        """The level of series with no debt, by the mean time between their rows, nanoseconds."""
+        count, period, _ = parse_budget(self.budget)
+        return self._level(count / period, interval)
+
+    def _level(self, rate: float, interval: FloatArray) -> FloatArray:
+        return np.minimum(rate * interval, self.most)
 
     def opened(self, state: AlertBudgetState, key: int, time: int) -> None:
         count, period, _ = parse_budget(self.budget)

@@ -26,7 +26,7 @@ CLEAN = -1  # the kind of a window without an anomaly
 _SHORT = 32.0  # points of an anomaly that weighs 1
 _LIGHTEST, _HEAVIEST = 0.7, 6.0
 _END = 16  # the newest points of a window, which weigh more
-_NEWEST = (3.0, 4.0)  # what those weigh, and times that the last, which a live score is about
+NEWEST = (3.0, 4.0)  # what those weigh, and times that the last, which a live score is about
 _LIVE = 4  # windows that a drawn one gives as they are seen live, each a quarter as long
 _FRESH = 0.65  # share of those that end soon after an anomaly began
 _SOON = 48.0  # points after its begin, at most
@@ -115,12 +115,12 @@ def _for_live(
     half = source(rng, 4 * rows, recipe.length // 2, held_out=False)
     live = as_live(source(rng, 3 * rows, recipe.length, held_out=False), rng)
     parts = [
-        examples(part, hard[part.kind], _contexts(part, rng), rng, newest=_NEWEST)
+        examples(part, hard[part.kind], _contexts(part, rng), rng, newest=NEWEST)
         for part in (*_dealt(whole, 3, rng), *_dealt(half, 2, rng))
     ]
     for part in _dealt(live, 3, rng):
         past = np.full(len(part.values), part.values.shape[1] - 1)
-        parts.append(examples(part, hard[part.kind], past, rng, newest=_NEWEST))
+        parts.append(examples(part, hard[part.kind], past, rng, newest=NEWEST))
     return parts
 
 

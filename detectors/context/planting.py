@@ -14,7 +14,7 @@ from tocsin.detectors.context.views import filled, scale_of
 from tocsin.pipeline.types import FloatArray
 
 _CLEAN_SHARE = 0.3  # of windows in which nothing is planted
-LATE = 0.5
+_LATE = 0.5  # of anomalies, that begin shortly before the newest point, as they do live
 _SOON = 48.0  # points before the end, at most, that a late one begins
 _SMALLEST, _LARGEST = 1.5, 10.0  # spreads
 _SEEN = 1.0  # spreads of the steps; what changes every point by less cannot be seen
@@ -38,7 +38,7 @@ class Place:
 
 
 def planted(
-    rng: np.random.Generator, windows: FloatArray, others: FloatArray, late: float = LATE
+    rng: np.random.Generator, windows: FloatArray, others: FloatArray, late: float = _LATE
 ) -> Drawn:
     """Windows (B, L) with one anomaly each, in about a third none; NaN stays missing.
 

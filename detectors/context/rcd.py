@@ -9,10 +9,10 @@ from tocsin.detectors.context.reading import (
     check_reading,
     logits_by,
     newest,
+    offline_scores,
     rows_read,
     softened,
     together,
-    usual_taken_off,
 )
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.rows import channels
@@ -127,10 +127,7 @@ class RelativeContext:
         return scores
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
-        whole = np.concatenate([history, series]).astype(np.float64)
-        logits = logits_by(encoder_of(self.weights, "offline"))
-        logit = usual_taken_off(whole, self, logits)[len(history) :]
-        return Scores(together(logit), softened(logit))
+        return offline_scores(self, encoder_of(self.weights, "offline"), history, series)
 
     def _judged(self, batch: Batch, seen: IntArray) -> Scores:
         """Scores of the rows, of which the series had `seen` (B,) rows before."""

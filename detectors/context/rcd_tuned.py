@@ -11,10 +11,10 @@ from tocsin.detectors.context.reading import (
     check_reading,
     logits_by,
     newest,
+    offline_scores,
     rows_read,
     softened,
     together,
-    usual_taken_off,
 )
 from tocsin.detectors.context.tuning import FEWEST, Lessons, Tuned, tune, untuned
 from tocsin.detectors.device import CPU, torch_device
@@ -156,9 +156,7 @@ class RcdTuned(Trained[Tuned]):
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         lessons = self._lessons("offline")
         encoder = tune(tidied(history), lessons, self.weights).encoder
-        whole = np.concatenate([history, series]).astype(np.float64)
-        logit = usual_taken_off(whole, self, logits_by(encoder))[len(history) :]
-        return Scores(together(logit), softened(logit))
+        return offline_scores(self, encoder, history, series)
 
     def model_of(self, rows: FloatArray) -> Tuned:
         """The model that `fit` makes of rows (N, C); remembered if there are two windows' rows."""

@@ -13,7 +13,7 @@ from tocsin.detectors.context.views import PATCH, scale_of, views_of
 from tocsin.detectors.device import one_thread
 from tocsin.detectors.rows import need
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray
+from tocsin.pipeline.types import FloatArray, Scores
 
 # The logits (B, L) of windows (B, L), which are scaled by so many of their first points.
 Logits = Callable[[FloatArray, int], FloatArray]
@@ -111,7 +111,14 @@ def both_sides(
     return total / max(joined, 1)
 
 
-def usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArray:
+def offline_scores(read: Read, encoder: Encoder, history: FloatArray, series: FloatArray) -> Scores:
+    """The scores of a series (N, C) from both sides, with history (M, C) before it as context."""
+    whole = np.concatenate([history, series]).astype(np.float64)
+    logit = _usual_taken_off(whole, read, logits_by(encoder))[len(history) :]
+    return Scores(together(logit), softened(logit))
+
+
+def _usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArray:
     """The logits (N, C) of whole series from both sides, less each channel's median.
 
     NaN where a value is missing. A channel that is restless throughout then does not drown the

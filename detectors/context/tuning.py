@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tocsin.detectors.context import blocks
 from tocsin.detectors.context.encoder import Encoder, Reading
-from tocsin.detectors.context.examples import Examples, Form, examples
+from tocsin.detectors.context.examples import NEWEST, Examples, Form, examples
 from tocsin.detectors.context.planting import planted
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.detectors.context.training import losses
@@ -36,7 +36,6 @@ _SHORTEST = 2 * PATCH  # points of a window
 _EXAMS = 4  # batches of held-out windows at each scale
 _WARM = 0.1  # share of the steps in which the rate rises
 _CLIP = 1.0  # the longest slope
-_NEWEST = (3.0, 4.0)  # what the newest 16 points weigh, and times that the last
 _MOMENTS = (0.9, 0.999)
 _TINY = 1e-8
 _DIGITS = 6  # of a channel's spreads: other units round otherwise, and must not tune otherwise
@@ -87,7 +86,7 @@ class Pool:
         live = rng.random(count) < 0.5
         context = np.where(live, self.length - 1, self.length)
         drawn = planted(rng, windows, others)
-        return examples(drawn, np.ones(count), context, rng, newest=_NEWEST)
+        return examples(drawn, np.ones(count), context, rng, newest=NEWEST)
 
     def _cut(self, rng: np.random.Generator, channel: IntArray) -> FloatArray:
         start = rng.choice(self.starts, size=len(channel))

@@ -20,7 +20,7 @@ from oracles.runs import (
 )
 
 from tocsin.connectors.memory import Item, Poison
-from tocsin.pipeline import delivery, runner
+from tocsin.pipeline import runner
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Desk, Reading
 from tocsin.pipeline.runner import RunOptions, Watched
@@ -30,14 +30,6 @@ ROWS = trouble(1)
 
 def world(folder: Path, **parts: Sequence[Item]) -> World:
     return World(folder / "store.db", parts or {"a": ROWS})
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(runner, "time", clock)
-    monkeypatch.setattr(delivery, "time", clock)
-    return clock
 
 
 def ticking(clock: Clock, rows: Sequence[Item], seconds: float) -> Scripted:

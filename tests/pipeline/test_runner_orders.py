@@ -9,7 +9,6 @@ from oracles.pipeline_runs import SECOND
 from oracles.runs import CHAIN, ONCE, Clock, Scripted, World, readings, trouble
 
 from tocsin.connectors.memory import Item
-from tocsin.pipeline import delivery, runner
 from tocsin.pipeline.chain import Chain, ChainState
 from tocsin.pipeline.feedback import apply
 from tocsin.pipeline.gate import Gate
@@ -31,14 +30,6 @@ OTHERS = {
     "a silence": replace(CHAIN, rules=Rules(silences=(Silence(0, 10**9 * SECOND),))),
     "learn always": replace(CHAIN, gate=Gate(learn="always")),
 }
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(runner, "time", clock)
-    monkeypatch.setattr(delivery, "time", clock)
-    return clock
 
 
 def halfway(rows: Sequence[Item], act: list[object], clock: Clock) -> Scripted:

@@ -51,7 +51,7 @@ def say(path: Path, said: Said) -> None:
     """Keep one label and let it take its effect."""
     config = load(path)
     with opened(config) as store:
-        label = _label(said, {each.id: each for each in store.incidents()})
+        label = _label(said, store.incident(said.incident))
         told = _put_in(config, store, [label])
     _tell([label], told)
 
@@ -164,17 +164,17 @@ def _from_row(row: Mapping[str, Any]) -> Label:
     return label_of({**given, **when, "said_at": time.time_ns()})
 
 
-def _label(said: Said, incidents: Mapping[str, Incident]) -> Label:
+def _label(said: Said, incident: Incident | None) -> Label:
     author, now = said.author or getpass.getuser(), time.time_ns()
     if said.incident:
-        if said.incident not in incidents:
+        if incident is None:
             raise StateError(
                 f"no incident is called {said.incident!r}; `tocsin label CONFIG --ask`"
             )
         if said.verdict == "missed":
             raise ConfigError("an incident that was told was not missed; say confirmed")
         who = {"author": author, "cause": said.cause, "said_at": now}
-        return label_for(incidents[said.incident], said.verdict, **who)
+        return label_for(incident, said.verdict, **who)
     if not (said.series and said.start and said.end):
         raise ConfigError("say of what: --incident ID, or --series, --start and --end")
     return label_of(

@@ -200,8 +200,7 @@ def _scores_wanted(threshold: Threshold[Any], step_ns: int) -> int | None:
     """Scores of a series that make a rule's level more than a guess: two over the level."""
     level = getattr(threshold, "level", None)
     if isinstance(threshold, AlertBudget):
-        count, period, _ = parse_budget(threshold.budget)
-        level = min(count / period * step_ns, threshold.most)
+        level = float(threshold.undivided(np.array(step_ns)))
     return None if level is None else math.ceil(2 / level)
 
 
