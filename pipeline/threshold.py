@@ -12,6 +12,9 @@ from tocsin.pipeline.types import FloatArray, IntArray
 
 T = TypeVar("T")
 
+_PATIENCE = 9.0  # incidents above the budget, from which on each one costs a decade
+_ENOUGH = 100.0  # decades; a level is under all tails long before
+
 
 class Threshold(Protocol[T]):
     """A stage that gives each row its alarm level; the alarm is `tail < alpha`."""
@@ -90,8 +93,14 @@ class AlertBudget:
     alpha = budget rate x mean time between rows, at most `most`. Alarms that cluster open fewer
     incidents, so this errs on the quiet side. Each opened incident is a debt that is paid off at
     the budget's rate; a debt above one period's budget by x divides the level by (1 + x)^3, so a
-    detector that false-alarms too often is held back and recovers with time. A lasting fault is one
-    incident, costs one, and keeps the level it opened with: it is never muted.
+    detector that false-alarms too often is held back and recovers with time. From x = 9 on each
+    further incident takes the level down by a whole decade, so that it soon lies under the smallest
+    tail there is, 1e-12: over any time, on any data, at most
+
+        rate x time + the budget's number + 18
+
+    incidents open. A lasting fault is one incident, costs one, and keeps the level it opened with:
+    it is never muted.
     """
 
     budget: str = "2/week/series"
@@ -113,8 +122,7 @@ class AlertBudget:
         count, period, _ = parse_budget(self.budget)
         rate = count / period
         debt = np.maximum(state.debt[key] - rate * (time - state.at[key]), 0.0)
-        excess = 1.0 + np.maximum(debt - count, 0.0)
-        return self._level(rate, interval) / (excess * excess * excess)
+        return self._level(rate, interval) / _held_back(np.maximum(debt - count, 0.0))
 
     def undivided(self, interval: FloatArray) -> FloatArray:
         """The level of series with no debt, by the mean time between their rows, nanoseconds."""
@@ -129,3 +137,14 @@ class AlertBudget:
         left = state.debt[key] - count / period * (time - state.at[key])
         state.debt[key] = max(left, 0.0) + 1.0
         state.at[key] = time
+
+
+def _held_back(excess: FloatArray) -> FloatArray:
+    """What the level of a key is divided by, whose debt is so much (B,) above its budget.
+
+    >>> _held_back(np.array([0.0, 1.0, 9.0, 11.0])).tolist()
+    [1.0, 8.0, 1000.0, 100000.0]
+    """
+    mild = 1.0 + np.minimum(excess, _PATIENCE)
+    decades = np.clip(excess - _PATIENCE, 0.0, _ENOUGH)
+    return np.asarray(mild * mild * mild * 10.0**decades)

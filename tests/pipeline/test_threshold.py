@@ -9,9 +9,10 @@ from oracles.pipeline_scorers import Height
 
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, start
-from tocsin.pipeline.durations import parse_duration
+from tocsin.pipeline.durations import parse_budget, parse_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes
+from tocsin.pipeline.extremes import SMALLEST
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.threshold import AlertBudget, AlertBudgetState, FixedTail
 from tocsin.pipeline.types import Spec
@@ -84,6 +85,20 @@ def test_incidents_beyond_the_budget_hold_the_level_back() -> None:
     for _ in range(3):
         rule.opened(state, 0, 5)
     assert level(rule, state, 5) == pytest.approx(1 / 1440 / 27)
+
+
+@pytest.mark.parametrize("budget", ["1/day", "7/week", "30/day"])
+def test_no_data_opens_more_incidents_than_the_budget_and_a_few(budget: str) -> None:
+    rule = AlertBudget(budget)
+    state = started(rule)
+    count, period, _ = parse_budget(budget)
+    opened = 0
+    for time in range(0, 60 * DAY, 10 * MINUTE):
+        if level(rule, state, time, 10.0 * MINUTE) > SMALLEST:  # whatever there is alarms
+            rule.opened(state, 0, time)
+            opened += 1
+        assert opened <= count / period * time + count + 18
+    assert opened > count / period * 60 * DAY
 
 
 def test_debt_is_paid_off_at_the_rate_of_the_budget() -> None:

@@ -11,7 +11,7 @@ from tocsin.pipeline.durations import parse_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.keyed import grow
-from tocsin.pipeline.threshold import AlertBudget
+from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.thresholds.forecast import History, expected_incidents
 from tocsin.pipeline.thresholds.paced_budget import PacedBudget, PacedBudgetState
 from tocsin.pipeline.types import FloatArray, IntArray, Spec
@@ -30,7 +30,7 @@ def level(budget: PacedBudget, state: PacedBudgetState, time: IntArray, key: int
     return budget.alpha(state, np.full(rows, key), time, np.full(rows, float(MINUTE)))
 
 
-def counted(tail: FloatArray, budget: PacedBudget | AlertBudget) -> int:
+def counted(tail: FloatArray, budget: PacedBudget | AlertBudget | FixedTail) -> int:
     rows = len(tail)
     past = History(np.zeros(rows, dtype=np.int64), np.arange(rows) * MINUTE, tail)
     return expected_incidents(past, budget, Episodes(close_rows=1)).incidents
@@ -63,7 +63,8 @@ def test_no_data_opens_more_incidents_than_it_promises(gain: float) -> None:
     tail[20::20] = 1e-12  # the smallest there is, every twenty minutes
     budget = PacedBudget("7/week", gain=gain, up=0.5, down=12.0)
     assert counted(tail, budget) <= 7 * 3 + 12.5 / gain + 1
-    assert counted(tail, AlertBudget("7/week")) > 200
+    assert counted(tail, AlertBudget("7/week")) <= 7 * 3 + 7 + 18
+    assert counted(tail, FixedTail(1e-6)) > 1000
 
 
 def test_series_have_a_pace_of_their_own() -> None:
