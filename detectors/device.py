@@ -1,12 +1,14 @@
-"""Where networks are trained: on the processor, or on a graphics card that torch can reach.
+"""Where networks work: on the processor, or on a graphics card that torch can reach.
 
-Only training goes there. What leaves is arrays of numpy, and scores are computed from them on the
+All are trained there. The encoder of `rcd`, `rcd_tuned` and `themis` reads windows there too. Of
+every other network, what leaves is arrays of numpy, and scores are computed from them on the
 processor, so that they are the same to the bit wherever the weights came from.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -22,6 +24,8 @@ def torch_device(name: str) -> torch.device:
     >>> torch_device("cpu")
     device(type='cpu')
     """
+    if name == CPU:  # always there; cards are not asked for with every row that is read
+        return torch.device(CPU)
     there = devices()
     if name not in there:
         raise ConfigError(f'device "{name}" is not here; there is {", ".join(there)}')
@@ -29,7 +33,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def devices() -> tuple[str, ...]:
-    """The names of the devices that networks can be trained on here, "cpu" first."""
+    """The names of the devices that networks can work on here, "cpu" first."""
     if not torch.cuda.is_available():
         return (CPU,)
     return (CPU, "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count())))
@@ -47,7 +51,7 @@ def working_on(name: str) -> Iterator[torch.device]:
         if device.type == CPU:
             yield device
         else:
-            with _in_order(), device:
+            with _ORDER.kept(), device:
                 yield device
 
 
@@ -73,3 +77,32 @@ def _in_order() -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+class _Order:
+    """A graphics card's fixed order, kept until the last has left.
+
+    Torch knows one order for all threads, and one may train while another reads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._undo = ExitStack()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        with self._lock:
+            if not self._inside:
+                self._undo.enter_context(_in_order())
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._undo.close()
+
+
+_ORDER = _Order()

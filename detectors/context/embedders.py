@@ -13,9 +13,9 @@ import torch
 
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.context.encoder import Encoder
-from tocsin.detectors.context.shipped import encoder_of, packs
+from tocsin.detectors.context.shipped import answers, encoder_of
 from tocsin.detectors.context.views import Scale, views_of
-from tocsin.detectors.device import one_thread
+from tocsin.detectors.device import CPU, one_thread, torch_device
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import FloatArray, IntArray
 
@@ -34,16 +34,20 @@ class Embedder(Protocol):
         ...
 
 
-def embedder(name: Name, weights: str, seed: int, training: FloatArray) -> Embedder:
+def embedder(
+    name: Name, weights: str, seed: int, training: FloatArray, device: str = CPU
+) -> Embedder:
     """The embedder of a name; `training` (N, L) are windows that random convolutions are set by.
 
-    `weights` is a file of our encoder's weights, or the folder or name of a Chronos model. Raises
-    ConfigError where Chronos is asked for and its package is missing.
+    `weights` is a file of our encoder's weights, or the folder or name of a Chronos model; either
+    network works on `device`, and convolutions on the processor. Raises ConfigError where the
+    device is not here, or Chronos is asked for and its package is missing.
     """
+    torch_device(device)
     if name == "rcd":
-        return ByEncoder(encoder_of(weights))
+        return ByEncoder(encoder_of(weights, "live", device))
     if name == "chronos":
-        return ByChronos(weights or "amazon/chronos-t5-tiny")
+        return ByChronos(weights or "amazon/chronos-t5-tiny", device)
     return Convolutions(training, seed)
 
 
@@ -56,12 +60,7 @@ class ByEncoder:
     def embed(self, windows: FloatArray) -> FloatArray:
         one = np.ones(len(windows))
         views = views_of(windows, Scale(np.zeros(len(windows)), one, one))
-        with torch.inference_mode(), one_thread():
-            found = [
-                self._encoder.tokens(torch.from_numpy(pack)).mean(dim=1).numpy()
-                for pack in packs(views)
-            ]
-        return np.concatenate(found)[: len(windows)].astype(np.float64)
+        return answers(self._encoder, views, lambda own, pack: own.tokens(pack).mean(dim=1))
 
 
 class Convolutions:
@@ -97,12 +96,14 @@ class Convolutions:
 class ByChronos:
     """The mean over the encoder's tokens of a pre-trained Chronos model of the user's.
 
+    On a graphics card it works in the order that its package does, which need not be fixed.
+
     Reference: Ansari and others, Chronos: Learning the Language of Time Series, 2024,
     arXiv:2403.07815.
     """
 
-    def __init__(self, model: str) -> None:
-        self._pipeline = _chronos(model)
+    def __init__(self, model: str, device: str) -> None:
+        self._pipeline = _chronos(model, device)
 
     def embed(self, windows: FloatArray) -> FloatArray:
         found = []
@@ -114,7 +115,7 @@ class ByChronos:
 
 
 @lru_cache(maxsize=2)
-def _chronos(model: str) -> Any:
+def _chronos(model: str, device: str) -> Any:
     try:
         package = importlib.import_module("chronos")
     except ImportError as error:
@@ -122,7 +123,7 @@ def _chronos(model: str) -> Any:
             "the embedder 'chronos' needs the package chronos-forecasting and the weights of a "
             "model: pip install chronos-forecasting, or use embedder 'rcd'"
         ) from error
-    return package.ChronosPipeline.from_pretrained(model, device_map="cpu")
+    return package.ChronosPipeline.from_pretrained(model, device_map=device)
 
 
 @compiled

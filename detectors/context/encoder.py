@@ -60,6 +60,11 @@ class Encoder(nn.Module):
         self.mix = nn.Linear(size.fine * _REACH, _HIDDEN)
         self.out = nn.Linear(_HIDDEN, 2)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and so where it works."""
+        return self.embed.weight.device
+
     def forward(self, views: Tensor) -> Reading:
         x = self.tokens(views)  # (B, L / 16, width)
         rows, tokens = x.shape[:2]

@@ -15,6 +15,7 @@ from tocsin.detectors.context.reading import (
     together,
 )
 from tocsin.detectors.context.shipped import encoder_of
+from tocsin.detectors.device import CPU, torch_device
 from tocsin.detectors.rows import channels
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.keyed import per_key
@@ -63,7 +64,8 @@ class RelativeContext:
     along for it, as the two read windows of other lengths and scales. Cost a row and channel: about
     1.2 ms a scale on one core at 256 blocks, eight times that where a row comes alone. Memory: the
     windows, `frames` rows a key; 4 MB for the weights once a form. Shift and scale leave the scores
-    alone.
+    alone. On another `device`, "cuda" or "cuda:1", the encoder reads the same eight windows at once
+    as on the processor; the last bits of its scores are those of one kind of card.
 
     Reference: the idea of training on context-dependent labels of synthetic series is from Lan and
     others, Towards Foundation Models for Zero-Shot Time Series Anomaly Detection: Leveraging
@@ -83,6 +85,7 @@ class RelativeContext:
     wide: int = 1024
     wide_scales: tuple[int, ...] = (1, 2, 4, 8, 16)
     weights: str = ""
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(detects=frozenset({"spike"}), research=True)
     version: ClassVar[int] = 1
@@ -100,6 +103,7 @@ class RelativeContext:
 
     def start(self, spec: Spec) -> RelativeContextState:
         channels(spec)
+        torch_device(self.device)  # refused here, not when the first context is there
         if spec.window < self.frames:
             raise ConfigError(
                 f"rcd looks at {self.frames} rows; the windows have {spec.window}: "
@@ -127,7 +131,8 @@ class RelativeContext:
         return scores
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
-        return offline_scores(self, encoder_of(self.weights, "offline"), history, series)
+        encoder = encoder_of(self.weights, "offline", self.device)
+        return offline_scores(self, encoder, history, series)
 
     def _judged(self, batch: Batch, seen: IntArray) -> Scores:
         """Scores of the rows, of which the series had `seen` (B,) rows before."""
@@ -138,7 +143,8 @@ class RelativeContext:
         ready = np.flatnonzero(seen >= self.warmup)
         recent = np.array(values[ready, -self.frames :].transpose(0, 2, 1), np.float64, order="C")
         series = recent.reshape(len(ready) * width, self.frames)
-        found = newest(series, self.window, self.scales, logits_by(encoder_of(self.weights)))
+        logits = logits_by(encoder_of(self.weights, "live", self.device))
+        found = newest(series, self.window, self.scales, logits)
         logit = np.full((len(values), width), np.nan)
         logit[ready] = found.reshape(len(ready), width)
         blame = np.zeros(values.shape)

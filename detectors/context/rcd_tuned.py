@@ -52,10 +52,10 @@ class RcdTuned(Trained[Tuned]):
 
     Tuning is a pure function of rows and settings: about 7 s at the defaults on one core, when the
     first row after the training is scored, and once more after a restart; in `Refitted` it is made
-    beside the run. On another `device`, "cuda" or "cuda:1", the same seed has weights of its own;
-    scores are computed on the processor. Cost a row and channel: as `rcd`, but series do not share
-    a pass. Memory a key: 8 x `memory` x C bytes, 2 MB of weights, and the windows. Shift and scale
-    leave the scores alone.
+    beside the run. On another `device`, "cuda" or "cuda:1", the same seed has weights of its own,
+    and the encoder reads there too, as that of `rcd`. Cost a row and channel: as `rcd`, but series
+    do not share a pass. Memory a key: 8 x `memory` x C bytes, 2 MB of weights, and the windows.
+    Shift and scale leave the scores alone.
 
     Reference: as for `rcd`, the idea of learning from context-dependent labels is from Lan and
     others, 2025, arXiv:2509.21190; going on with planted anomalies on clean windows of the series
@@ -177,7 +177,7 @@ class RcdTuned(Trained[Tuned]):
                 parts.append((model, mine))
             else:
                 as_it_came.append(mine)  # such series share the passes of the encoder
-        parts.append((untuned(self.weights, "live"), np.concatenate(as_it_came)))
+        parts.append((untuned(self.weights, "live", self.device), np.concatenate(as_it_came)))
         for model, mine in parts:
             if mine.size:
                 value[mine], blame[mine, -self.frames :] = self.measure(model, windows[mine])

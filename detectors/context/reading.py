@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from tocsin.detectors.context import blocks
 from tocsin.detectors.context.encoder import Encoder
-from tocsin.detectors.context.shipped import packs
+from tocsin.detectors.context.shipped import answers
 from tocsin.detectors.context.views import PATCH, scale_of, views_of
-from tocsin.detectors.device import one_thread
 from tocsin.detectors.rows import need
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import FloatArray, Scores
@@ -67,14 +65,11 @@ def _check_scales(sizes: tuple[int, ...], name: str) -> None:
 
 
 def logits_by(encoder: Encoder) -> Logits:
-    """What an encoder says of windows; always of eight at once and in one thread, for the bits."""
+    """What an encoder says of windows, each as if it were alone."""
 
     def logits(windows: FloatArray, context: int) -> FloatArray:
         scale = scale_of(windows, np.full(len(windows), context))
-        views = views_of(windows, scale)
-        with torch.inference_mode(), one_thread():
-            found = [encoder(torch.from_numpy(pack)).logit.numpy() for pack in packs(views)]
-        return np.concatenate(found)[: len(windows)].astype(np.float64)
+        return answers(encoder, views_of(windows, scale), lambda own, pack: own(pack).logit)
 
     return logits
 

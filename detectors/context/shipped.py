@@ -1,17 +1,20 @@
-"""The weights that come along, as an encoder, and windows in packs of one shape for it."""
+"""The weights that come along, as an encoder, and what it says of packs of windows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tocsin.detectors.context import checkpoint
 from tocsin.detectors.context.encoder import Encoder, Size
 from tocsin.detectors.context.examples import Form
 from tocsin.detectors.context.views import Singles
+from tocsin.detectors.device import CPU, torch_device, working_on
 from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.types import FloatArray
 
 _HERE = Path(__file__).parent
 WEIGHTS: dict[Form, Path] = {
@@ -38,16 +41,30 @@ def packs(views: Singles) -> Iterator[Singles]:
         yield np.ascontiguousarray(np.pad(pack, ((0, short), (0, 0), (0, 0))))
 
 
-def encoder_of(path: str, form: Form = "live") -> Encoder:
+def answers(
+    encoder: Encoder, views: Singles, ask: Callable[[Encoder, Tensor], Tensor]
+) -> FloatArray:
+    """What `ask` gets of an encoder for windows, whose views (B, VIEWS, L) are on the processor.
+
+    It works where its weights are: in one thread or, on a graphics card, in a fixed order, and
+    always on eight windows, for the bits. Those of one kind of card are not those of another.
+    """
+    with torch.inference_mode(), working_on(str(encoder.device)) as device:
+        found = [ask(encoder, torch.from_numpy(pack).to(device)) for pack in packs(views)]
+        return torch.cat(found)[: len(views)].cpu().numpy().astype(np.float64)
+
+
+def encoder_of(path: str, form: Form = "live", device: str = CPU) -> Encoder:
     """The encoder with the weights of a file; without one, those that come along for the form.
 
-    StateError where the file has none.
+    It is on that device, remembered and never changed. StateError where the file has no weights,
+    ConfigError where the device is not here.
     """
-    return _loaded(path or str(WEIGHTS[form]))
+    return _loaded(path or str(WEIGHTS[form]), torch_device(device))
 
 
-@lru_cache(maxsize=4)
-def _loaded(path: str) -> Encoder:
+@lru_cache(maxsize=8)
+def _loaded(path: str, device: torch.device) -> Encoder:
     arrays, header = checkpoint.read(Path(path))
     try:
         encoder = Encoder(Size(**header["size"]))
@@ -55,4 +72,4 @@ def _loaded(path: str) -> Encoder:
         encoder.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         raise StateError(f"{path}: not weights of this encoder: {error}") from error
-    return encoder.eval().requires_grad_(requires_grad=False)
+    return encoder.to(device).eval().requires_grad_(requires_grad=False)

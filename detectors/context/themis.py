@@ -9,10 +9,11 @@ from sklearn.neighbors import LocalOutlierFactor
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.context.embedders import Embedder, Name, embedder
 from tocsin.detectors.context.views import PATCH, filled
+from tocsin.detectors.device import CPU, torch_device
 from tocsin.detectors.rows import need
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
-from tocsin.detectors.trained import Trained, training_windows
-from tocsin.pipeline.types import FloatArray, Traits
+from tocsin.detectors.trained import Trained, TrainingState, training_windows
+from tocsin.pipeline.types import FloatArray, Spec, Traits
 
 Judge = Literal["lof", "spectral", "similarity", "trimmed"]
 
@@ -61,8 +62,9 @@ class EmbeddingSimilarity(Trained[Banks]):
     texture. Misses single points in long windows and broken correlation: channels are judged alone.
 
     Cost a row and channel: one pass of the encoder, about 0.3 ms at 64 rows, and N E operations.
-    Memory a key: 8 x `memory` x C bytes and 8 x `bank` x (E + `rank`) x C of the model. Shift and
-    scale leave the scores alone.
+    On another `device`, "cuda" or "cuda:1", the encoder or Chronos works there, and embeddings
+    differ in the last digits; all else stays on the processor. Memory a key: 8 x `memory` x C bytes
+    and 8 x `bank` x (E + `rank`) x C of the model. Shift and scale leave the scores alone.
 
     Reference: the judges are after Lorik and others, THEMIS: Unlocking Pretrained Knowledge with
     Foundation Model Embeddings for Anomaly Detection in Time Series, 2025, arXiv:2510.03911, whose
@@ -86,6 +88,7 @@ class EmbeddingSimilarity(Trained[Banks]):
     neighbours: int = 20
     rank: int = 8
     seed: int = 0
+    device: str = CPU
 
     traits: ClassVar[Traits] = Traits(
         stochastic=True, detects=frozenset({"level_shift", "variance_burst"}), research=True
@@ -102,6 +105,10 @@ class EmbeddingSimilarity(Trained[Banks]):
     @property
     def frames(self) -> int:
         return self.window
+
+    def start(self, spec: Spec) -> TrainingState:
+        torch_device(self.device)  # refused here, not after the first training rows
+        return super(EmbeddingSimilarity, self).start(spec)
 
     def model(self, rows: FloatArray) -> Banks:
         scale = plain_scale(rows)
@@ -129,7 +136,7 @@ class EmbeddingSimilarity(Trained[Banks]):
             return None
         kept = np.linspace(0, len(whole) - 1, min(self.bank, len(whole))).round().astype(np.int64)
         units = _units(whole[kept], scale, c)
-        made = embedder(self.embedder, self.weights, self.seed, units)
+        made = embedder(self.embedder, self.weights, self.seed, units, self.device)
         raw = made.embed(units)
         spread = raw.std(axis=0)
         spread = np.where(spread > _LEAST, spread, 1.0)

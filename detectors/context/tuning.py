@@ -95,9 +95,9 @@ class Pool:
         return blocks.ending(series, self.length, self.size)
 
 
-def untuned(weights: str, form: Form) -> Tuned:
+def untuned(weights: str, form: Form, device: str) -> Tuned:
     """The encoder with the weights of a file, or those that come along for a form, as they are."""
-    return Tuned(encoder_of(weights, form), {}, np.nan, np.nan)
+    return Tuned(encoder_of(weights, form, device), {}, np.nan, np.nan)
 
 
 def tune(rows: FloatArray, lessons: Lessons, weights: str) -> Tuned:
@@ -111,17 +111,17 @@ def tune(rows: FloatArray, lessons: Lessons, weights: str) -> Tuned:
     cut = len(shown) - len(shown) // _HELD
     ready, held = pools(shown[:cut], lessons), pools(shown[cut:], lessons)
     if len(shown) < FEWEST or not ready or not held:
-        return untuned(weights, lessons.form)
+        return untuned(weights, lessons.form, lessons.device)
     exams = list(_exams(held, lessons))
     # Before the work moves: what is loaded there would stay there.
-    came = encoder_of(weights, lessons.form)
-    with working_on(lessons.device) as device, torch.enable_grad():
-        pupil = _moved(deepcopy(came), device)
+    came = encoder_of(weights, lessons.form, lessons.device)
+    with working_on(lessons.device), torch.enable_grad():
+        pupil = _bridged(deepcopy(came))
         before = _loss(pupil, exams)
         _study(pupil, ready, lessons)
         after = _loss(pupil, exams)
     if not after < before:
-        return untuned(weights, lessons.form)._replace(before=before, after=after)
+        return Tuned(came, {}, before, after)
     changed = {name: value.detach().cpu().numpy().copy() for name, value in _taught(pupil).items()}
     return Tuned(_with(came, changed), changed, before, after)
 
@@ -141,20 +141,20 @@ def pools(rows: FloatArray, lessons: Lessons) -> list[Pool]:
     return found
 
 
-def _moved(pupil: Encoder, device: torch.device) -> Encoder:
-    """The encoder on a device: it takes views from the processor, and gives its reading back."""
-    if device.type == CPU:
+def _bridged(pupil: Encoder) -> Encoder:
+    """The encoder, which takes views from the processor, and gives its reading back to it."""
+    if pupil.device.type == CPU:
         return pupil
 
     def brought(_: torch.nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(views.to(device) for views in given)
+        return tuple(views.to(pupil.device) for views in given)
 
     def back(_: torch.nn.Module, __: tuple[Tensor, ...], found: Reading) -> Reading:
         return Reading(*(part.cpu() for part in found))
 
     pupil.register_forward_pre_hook(brought)
     pupil.register_forward_hook(back)
-    return pupil.to(device)
+    return pupil
 
 
 def _shown(rows: FloatArray) -> FloatArray:
@@ -225,6 +225,6 @@ def _with(encoder: Encoder, changed: dict[str, Singles]) -> Encoder:
     """An encoder with some weights changed; it shares the memory of all others."""
     with torch.device("meta"):  # no numbers are drawn for what is replaced at once
         fresh = Encoder(encoder.size)
-    tensors = {name: torch.from_numpy(array) for name, array in changed.items()}
+    tensors = {n: torch.from_numpy(array).to(encoder.device) for n, array in changed.items()}
     fresh.load_state_dict({**encoder.state_dict(), **tensors}, assign=True)
     return fresh.eval().requires_grad_(requires_grad=False)

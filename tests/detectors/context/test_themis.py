@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.neighbors import LocalOutlierFactor
 
 from tocsin.detectors.context.embedders import embedder
@@ -100,8 +101,6 @@ def test_chronos_names_the_package_it_needs(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_chronos_is_asked_for_one_window_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-
     class Pipeline:
         @classmethod
         def from_pretrained(cls, model: str, device_map: str) -> "Pipeline":
@@ -116,6 +115,27 @@ def test_chronos_is_asked_for_one_window_at_a_time(monkeypatch: pytest.MonkeyPat
     windows = np.array([[0.0, 2.0], [1.0, 3.0]])
     found = embedder("chronos", "a/model", 0, windows).embed(windows)
     assert found.tolist() == [[1.0, 2.0], [2.0, 3.0]]
+
+
+def test_chronos_works_on_the_device_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Pipeline:
+        @classmethod
+        def from_pretrained(cls, model: str, device_map: str) -> None:
+            asked.append((model, device_map))
+
+    monkeypatch.setitem(sys.modules, "chronos", type("chronos", (), {"ChronosPipeline": Pipeline}))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    embedder("chronos", "another/model", 0, np.zeros((2, 32)), "cuda:1")
+    assert asked == [("another/model", "cuda:1")]
+
+
+@pytest.mark.parametrize("name", ["rcd", "convolutions", "chronos"])
+def test_a_device_that_is_not_here_is_refused_by_every_embedder(name: Any) -> None:
+    with pytest.raises(ConfigError, match='device "cuda:99" is not here; there is cpu'):
+        embedder(name, "", 0, np.zeros((2, 32)), "cuda:99")
 
 
 def test_too_short_a_training_gives_no_opinion() -> None:
