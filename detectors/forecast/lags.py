@@ -57,7 +57,8 @@ def covariates_at(windows: FloatArray, layout: Layout) -> FloatArray:
     """Values (B, F) of the channels of windows (B, T, K) at each covariate lag, lag by lag."""
     newest = windows.shape[1] - 1
     picked = windows[:, [newest - lag for lag in layout.covariate_lags]]
-    return np.ascontiguousarray(picked.reshape(len(windows), -1))
+    count = len(layout.covariate_lags) * windows.shape[2]
+    return np.ascontiguousarray(picked.reshape(len(windows), count))
 
 
 def places(spec: Spec, names: tuple[str, ...]) -> tuple[int, ...]:

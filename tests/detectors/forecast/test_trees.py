@@ -270,6 +270,13 @@ def test_a_channel_without_training_values_has_no_opinion() -> None:
     assert not blame[:, :, 1].any()
 
 
+@pytest.mark.parametrize("scorer", FORMS)
+def test_training_rows_without_a_whole_window_give_no_opinion(scorer: TreeForecast) -> None:
+    model = scorer.model(np.full((30, 2), np.nan))
+    value, _ = scorer.measure(model, np.zeros((4, scorer.frames, 2)))
+    assert np.isnan(value).all()
+
+
 def test_offline_a_fault_stands_out_in_its_rows_and_channel() -> None:
     rows = np.stack([coupled(900, seed)[:, 0] for seed in (0, 1)], axis=1)
     rows[700:704, 1] += np.array([5.0, -5.0, 4.0, -6.0])
