@@ -7,6 +7,8 @@ import numpy as np
 from tocsin.pipeline.incidents import Reading
 from tocsin.pipeline.types import FloatArray
 
+_MOST = 5  # channels that an incident names
+
 
 def reading_of(value: np.float64, expected: np.float64, usual: np.float64) -> Reading:
     """A value, what was expected of it and the usual miss; None for what is not known."""
@@ -35,6 +37,19 @@ def shares(blame: FloatArray) -> FloatArray:
         return np.zeros_like(blame)
     part = (blame == largest).astype(float) if math.isinf(largest) else blame / largest
     return np.asarray(part / part.sum())
+
+
+def largest(parts: FloatArray, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The names of the largest parts (C,), at most five, each with its share of all.
+
+    >>> largest(np.array([1.0, 0.0, 3.0]), ("heat", "flow", "load"))
+    (('load', 0.75), ('heat', 0.25))
+    """
+    total = float(parts.sum())
+    if not total > 0:
+        return ()
+    top = np.argsort(-parts, kind="stable")[:_MOST]
+    return tuple((names[i], round(float(parts[i]) / total, 4)) for i in top if parts[i] > 0)
 
 
 def region(blame: FloatArray) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tocsin.pipeline.blame import led_by, place_name, reading_of, region, shares
+from tocsin.pipeline.blame import largest, led_by, place_name, reading_of, region, shares
 from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident, Kind, Level, Reading, State, incident_id
@@ -21,14 +21,14 @@ LANES: tuple[Kind, ...] = (
     "out_of_range",
     "blind",
     "detector_failed",
+    "uncalibrated",
 )
-ANOMALY, STALE, STUCK, OUT_OF_RANGE, BLIND, FAILED = range(len(LANES))
+ANOMALY, STALE, STUCK, OUT_OF_RANGE, BLIND, FAILED, UNCALIBRATED = range(len(LANES))
 
 CALM, PENDING, OPEN = 0, 1, 2
 NO_CHANNEL, UNSEEING = -1, -2  # no channel is in trouble; the detector is, by a self-test
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
-_MOST_CHANNELS = 5
 _ACCEPTED = "accepted as the new normal"
 
 _NO_BAND = Band(np.full((1, 1), np.nan), np.full((1, 1), np.nan))
@@ -49,8 +49,9 @@ class Evidence:
 
     `reach` is by how many orders of magnitude the score lies beyond the smallest with its tail, 0
     where the tail still tells scores apart. Of a row that is the strangest so far, `frame` (C,) are
-    its values and `band` (1, C) is what was expected of them. In a lane of health, `channel` is the
-    one in trouble, counted through the item, or NO_CHANNEL.
+    its values, `band` (1, C) is what was expected of them and `covariates` (1, C) are the channels'
+    shares, as covariates, in what raised the score. In a lane of health, `channel` is the one in
+    trouble, counted through the item, or NO_CHANNEL.
     """
 
     score: float = math.nan
@@ -61,6 +62,7 @@ class Evidence:
     reach: float = 0.0
     frame: FloatArray | None = None
     band: Band | None = None
+    covariates: FloatArray | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class EpisodesState:
     value: FloatArray = per_key(np.nan)  # (K, C) at the peak; of frames nothing is kept
     expected: FloatArray = per_key(np.nan)  # (K, C) of those values, by the scorer
     usual: FloatArray = per_key(np.nan)  # (K, C) by how much it usually misses
+    covariates: FloatArray = per_key(0.0)  # (K, C) shares at the peak
     asked: BoolArray = per_key(fill=False)  # (K,)
 
 
@@ -147,6 +150,7 @@ class Episodes:
             value=channels,
             expected=channels,
             usual=channels,
+            covariates=channels,
             asked=np.empty(0, dtype=bool),
         )
 
@@ -241,6 +245,7 @@ class Episodes:
             state.alpha[key], state.blame[key], state.asked[key] = why.alpha, 0.0, False
             state.reach[key] = 0.0
             state.value[key] = state.expected[key] = state.usual[key] = np.nan
+            state.covariates[key] = 0.0
 
     def _note(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> int:
         """Add a row's evidence to the incident; gives the level it now has."""
@@ -256,6 +261,7 @@ class Episodes:
                 state.value[key] = np.nan if why.frame is None else why.frame
                 band = _NO_BAND if why.band is None else why.band
                 state.expected[key], state.usual[key] = band.expected[0], band.usual[0]
+                state.covariates[key] = 0.0 if why.covariates is None else why.covariates[0]
         if why.blame is not None:
             state.blame[key] += shares(why.blame)
         depth = state.alpha[key] / state.tail[key]
@@ -303,6 +309,7 @@ class Episodes:
             rows=int(state.rows[at]),
             channels=channels,
             readings=readings,
+            covariates=largest(state.covariates[key], names.channels) if scored else (),
             reason=self._reason(state, at, channels, readings),
             asks="is this the new normal?" if asks else "",
             rule=names.rule,
@@ -316,18 +323,9 @@ class Episodes:
         if at[1] != ANOMALY:
             place = int(state.channel[at])
             return () if place < 0 else ((place_name(place, blame.shape, channels), 1.0),)
-        flat = blame.ravel()
-        total = float(flat.sum())
-        if not total > 0:
-            return ()
         if not channels:
-            return (region(blame),)
-        top = np.argsort(-flat, kind="stable")[:_MOST_CHANNELS]
-        return tuple(
-            (channels[place], round(float(flat[place]) / total, 4))
-            for place in top
-            if flat[place] > 0
-        )
+            return (region(blame),) if blame.sum() > 0 else ()
+        return largest(blame.ravel(), channels)
 
     def _readings(
         self,
@@ -367,6 +365,7 @@ class Episodes:
                     else "the detector gave no score"
                 ),
                 FAILED: "the detector raised an error",
+                UNCALIBRATED: "its tails are no longer even: its alarm level cannot be trusted",
             }[lane]
             return f"{text}, {rows}"
         led = led_by(channels, readings)

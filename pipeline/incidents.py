@@ -8,7 +8,9 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 State = Literal["open", "revised", "resolved"]
-Kind = Literal["anomaly", "stale", "stuck", "out_of_range", "blind", "detector_failed"]
+Kind = Literal[
+    "anomaly", "stale", "stuck", "out_of_range", "blind", "detector_failed", "uncalibrated"
+]
 Reading = tuple[float | None, float | None, float | None]  # value, expected, usual miss
 Level = Literal["info", "warning", "error", "critical"]
 
@@ -24,6 +26,8 @@ class Incident:
     person is asked to decide, or "". `group` is the id of the incidents that belong together, ""
     where incidents are not grouped. `readings` are the blamed channels' values at the peak, in the
     order of `channels`, with what the detector expected of them and by how much it usually misses.
+    `covariates` are the channels that, as covariates, raised the score at the peak, with their
+    share of the rise, largest first; () where the detector cannot tell.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Incident:
     rule: str = ""
     group: str = ""
     readings: tuple[Reading, ...] = ()
+    covariates: tuple[tuple[str, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON: ISO times in UTC, NaN as null."""
@@ -67,6 +72,7 @@ class Incident:
             "level": self.level,
             "rows": self.rows,
             "channels": list(self._channels()),
+            "covariates": [{"name": name, "share": share} for name, share in self.covariates],
             "reason": self.reason,
             "asks": self.asks,
             "rule": self.rule,

@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from tocsin.pipeline.lesson import lesson
 from tocsin.pipeline.rules import verdicts as said
 from tocsin.pipeline.rules.stage import Alarming
 from tocsin.pipeline.severity import reach
-from tocsin.pipeline.types import Band, Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
+from tocsin.pipeline.types import Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
 
 POOL_TICKS = 512  # the calibrator's pool is renewed after every so many ticks
 
@@ -168,26 +169,26 @@ def _evidence(chain: Chain, state: ChainState, case: Case, row: int) -> Evidence
         alpha=float(case.alpha[row]),
         blame=case.opinion.blame_of(row),
         frame=case.batch.values[row, -1] if peak else None,
-        band=_expected(chain, state, case.batch, row) if peak else None,
+        band=_told(chain, state, case.batch, row, "expects") if peak else None,
+        covariates=_told(chain, state, case.batch, row, "attribute") if peak else None,
         reach=reach(chain.calibrator, state.calibrator, (key, time), score) if peak else 0.0,
     )
 
 
-def _expected(chain: Chain, state: ChainState, batch: Batch, row: int) -> Band | None:
-    """What the scorer expected of a row; None where it cannot tell.
+def _told(chain: Chain, state: ChainState, batch: Batch, row: int, method: str) -> Any:
+    """What the scorer tells of a row by an optional method; None where it cannot tell.
 
     It is also None where every row is learned whatever it shows: the fast path then judges rows
     that the scorer has learned already.
     """
-    expects = getattr(chain.scorer, "expects", None)
-    if expects is None or chain.gate.learn == "always" or state.fragile:
+    ask = getattr(chain.scorer, method, None)
+    if ask is None or chain.gate.learn == "always" or state.fragile:
         return None
     try:
-        found: Band | None = expects(state.scorer, batch.take(np.array([row])))
+        return ask(state.scorer, batch.take(np.array([row])))
     except Exception:  # The supervised place: an incident is told without it.
-        _log.exception("%s raised; an incident is told without what was expected", chain.scorer)
+        _log.exception("%s raised; an incident is told without %r", chain.scorer, method)
         return None
-    return found
 
 
 def _admit(

@@ -378,6 +378,7 @@ def _incident(body: str) -> Incident:
     plain = json.loads(body)
     plain["channels"] = tuple((name, share) for name, share in plain["channels"])
     plain["readings"] = tuple(map(tuple, plain["readings"]))
+    plain["covariates"] = tuple(map(tuple, plain.get("covariates", ())))
     return Incident(**plain)
 
 

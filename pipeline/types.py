@@ -181,6 +181,19 @@ class Expecting(Scorer[S], Protocol[S]):
         ...
 
 
+class Attributing(Scorer[S], Protocol[S]):
+    """A scorer that can say which channels, as covariates, raised a score; incidents then tell."""
+
+    def attribute(self, state: S, batch: Batch) -> FloatArray | None:
+        """Each channel's share (B, C), as a covariate, in what raised the rows' scores.
+
+        Not negative, and of sum 1 a row; all 0 where nothing can be said. Asked before the rows
+        are learned, each row as if it were alone; changes nothing. None where this scorer never
+        can.
+        """
+        ...
+
+
 class Trainable(Scorer[S], Protocol[S]):
     """A scorer that is fitted on clean history in one go."""
 

@@ -6,11 +6,12 @@ is association, not cause: of covariates that move together any may be named, an
 moved in one incident alone may have done so by chance.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.forecast.attribution import FEWEST, FOLDS, GROWTH, shares_of, strangeness
 from tocsin.detectors.forecast.boosted import Growth, Sample, contributions, foretold, grow
 from tocsin.detectors.forecast.lags import Layout, covariates_at
 from tocsin.detectors.forecast.trees import TreeForecast, TreeModel
@@ -19,8 +20,6 @@ from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.types import FloatArray, IntArray
-
-_FEWEST = 20  # rows with a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,8 @@ class Second:
     """
 
     lags: tuple[int, ...] = (0,)
-    growth: Growth = field(default_factory=lambda: Growth(rounds=60, depth=3, rate=0.2))
-    folds: int = 4
+    growth: Growth = GROWTH
+    folds: int = FOLDS
     way: Literal["paths", "interventional"] = "paths"
     background: int = 100
 
@@ -104,10 +103,10 @@ def learn(covariates: FloatArray, score: FloatArray, settings: Second | None = N
         raise TocsinError(
             f"covariates must be (N, K) and scores (N,); found {covariates.shape}, {score.shape}"
         )
-    strange = np.log1p(np.clip(tidied(score), 0.0, None))
+    strange = strangeness(score)
     there = np.flatnonzero(~np.isnan(strange))
-    if len(there) < _FEWEST:
-        raise TocsinError(f"{_FEWEST} rows with a score are needed; found {len(there)}")
+    if len(there) < FEWEST:
+        raise TocsinError(f"{FEWEST} rows with a score are needed; found {len(there)}")
     scale = plain_scale(tidied(covariates))
     features = _features(covariates, scale, chosen.lags)
     usual = float(strange[there].mean())
@@ -147,7 +146,7 @@ def explain_later(
 ) -> Explanation:
     """Explain an incident of rows (n, K), scores (n,), that were not learned from."""
     features = _features(covariates, causes.scale, causes.settings.lags)
-    strange = np.log1p(np.clip(tidied(score), 0.0, None))
+    strange = strangeness(score)
     trees_say = contributions(causes.raw, features).sum(axis=1) + causes.usual
     return _explained(causes, features, (strange, trees_say), names, incident)
 
@@ -210,11 +209,9 @@ def _explained(
     there = ~np.isnan(strange)
     if not there.any():
         return Explanation(incident, (), np.nan, np.nan)
-    shap = _values(causes, features[there]).mean(axis=0)  # (lags x K,)
-    raised = np.maximum(shap.reshape(-1, count).sum(axis=0), 0.0)
-    total = float(raised.sum())
-    order = [k for k in np.argsort(-raised, kind="stable").tolist() if raised[k] > 0]
-    shares = tuple((names[k], float(raised[k]) / total) for k in order)
+    part = shares_of(_values(causes, features[there]), count)
+    order = [k for k in np.argsort(-part, kind="stable").tolist() if part[k] > 0]
+    shares = tuple((names[k], float(part[k])) for k in order)
     rise = float(strange[there].mean()) - causes.usual
     share = (float(told[there].mean()) - causes.usual) / rise if rise > 0 else np.nan
     return Explanation(incident, shares, rise, share)

@@ -5,17 +5,21 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from tocsin.detectors.forecast.attribution import Attribution, attributed, learned
 from tocsin.detectors.forecast.boosted import Growth, Sample
 from tocsin.detectors.forecast.heads import Head, expected, fitted, surprises
 from tocsin.detectors.forecast.lags import Layout, anchors, covariates_at, own_past
+from tocsin.detectors.remembered import Remembered
 from tocsin.detectors.rows import channels, need
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.detectors.trained import Trained, TrainingState, training_windows
 from tocsin.detectors.windows.residuals import offline
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import Band, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 _LONGEST = 4096  # rows back that a lag may reach
+
+_ATTRIBUTIONS = Remembered(64)
 
 
 class TreeModel(NamedTuple):
@@ -181,8 +185,50 @@ class TreeForecast(Trained[TreeModel]):
             usual[:, c] = spread * off
         return Band(middle, usual)
 
+    def attribute(self, state: TrainingState, batch: Batch) -> FloatArray | None:
+        """Each covariate's share (B, C) in what raised the rows' scores; None without covariates.
+
+        By the SHAP values of a second forest, from the covariates at `covariate_lags` to the score.
+        It is learned from the training rows when it is first asked for, each half of them scored
+        by a model of the other, in up to 2.5 times as long as the training took, a series. Shares
+        are 0 where the covariates tell nothing of the score (see
+        `tocsin.detectors.forecast.attribution`), and for series in training.
+        """
+        if not self.covariates:
+            return None
+        windows, outside = self._windows(state, batch), np.array(self.covariates)
+        found = np.zeros((len(batch), windows.shape[2]))
+        for key in np.unique(batch.key[state.mark[batch.key] != 0]).tolist():
+            mine = np.flatnonzero(batch.key == key)
+            forest = self._attribution_of(state, key)
+            if forest is not None:
+                shares = attributed(forest, windows[mine][:, :, outside])
+                found[np.ix_(mine, outside)] = shares
+        return found
+
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         return offline(self, spec, history, series)
+
+    def _attribution_of(self, state: TrainingState, key: int) -> Attribution | None:
+        name = (self, state.rows.shape[2], int(state.mark[key]))
+        rows = state.rows[key, : state.used[key]].copy()
+        room = len(state.mark)
+        found: Attribution | None = _ATTRIBUTIONS.get(name, lambda: self._attribution(rows), room)
+        return found
+
+    def _attribution(self, rows: FloatArray) -> Attribution | None:
+        """The second forest of training rows (N, C); None where half of them have no window."""
+        halves = np.array_split(rows, 2)
+        windows = [training_windows(half, self.frames) for half in halves]
+        if not all(len(each) for each in windows):
+            return None
+        # A model of the rows themselves has learned the extremes of the covariates by heart.
+        scores = [
+            self.measure(self.model(other), mine)[0]
+            for mine, other in zip(windows, reversed(halves), strict=True)
+        ]
+        outside = np.concatenate(windows)[:, :, np.array(self.covariates)]
+        return learned(outside, np.concatenate(scores), self.covariate_lags)
 
     def _samples(self, windows: FloatArray, judged: IntArray, horizon: int) -> list[Sample]:
         """For each judged channel what a forecast of the newest row reads, and the row's value."""

@@ -25,12 +25,17 @@ def causes(panel: Panel, place: int, last: int) -> str:
 def _telling(panel: Panel, incident: Incident) -> bool:
     """Whether there is more to say than that the one channel is to blame."""
     blamed = incident.channels if len(panel.channels) > 1 else ()
-    return bool(blamed or panel.covariates.get(incident.id))
+    return bool(blamed or _covariates(panel, incident))
+
+
+def _covariates(panel: Panel, incident: Incident) -> Shares:
+    """Those of the panel, which has seen the whole series, or else what the live run told."""
+    return panel.covariates.get(incident.id, incident.covariates)
 
 
 def _cause(panel: Panel, incident: Incident, place: int, last: int) -> str:
     start, end = (edge / 1e6 for edge in extent(incident, last))
-    beside = panel.covariates.get(incident.id, ())
+    beside = _covariates(panel, incident)
     return (
         f'<div><a href="#series-{place}" data-from="{start}" data-to="{end}">'
         f"{moment(incident.opened_at)}</a>, {incident.level}"

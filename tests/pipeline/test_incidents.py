@@ -30,6 +30,7 @@ INCIDENT = Incident(
     reason="tail 0.0001 under 0.001",
     rule="r1",
     readings=((7.5, 2.0, 0.5), (61.0, None, None)),
+    covariates=(("sun", 0.6), ("wind", 0.4)),
 )
 
 
@@ -41,6 +42,7 @@ def test_json_has_iso_times_and_named_shares() -> None:
         {"name": "flow", "share": 0.75, "value": 7.5, "expected": 2.0, "usual_miss": 0.5},
         {"name": "heat", "share": 0.25, "value": 61.0, "expected": None, "usual_miss": None},
     ]
+    assert plain["covariates"] == [{"name": "sun", "share": 0.6}, {"name": "wind", "share": 0.4}]
     bare = replace(INCIDENT, readings=()).to_json()
     assert [channel["value"] for channel in bare["channels"]] == [None, None]
 

@@ -38,6 +38,9 @@ def explain(path: Path, incident: str, *, as_json: bool) -> None:
         console.print(f"  {at}  {what}")
     for name, share in found.channels:
         console.print(f"  {share:>6.1%} of the blame: {plain(name)}")
+    if found.covariates:
+        listed = ", ".join(f"{plain(name)} {share:.0%}" for name, share in found.covariates)
+        console.print(f"  goes with: {listed}")
     for line in _together(found.group, others):
         console.print(f"  {line}")
     for label in labels:

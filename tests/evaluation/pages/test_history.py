@@ -332,6 +332,15 @@ def test_incidents_have_bars_of_blame_and_of_covariates(tmp_path):
     assert "sun 90%" in page.text
 
 
+def test_covariates_that_the_run_told_have_bars_where_none_were_looked_for_since(tmp_path):
+    told = incident(covariates=(("sun", 0.6), ("wind", 0.4)))
+    assert "sun 60%" in rendered(tmp_path, [panel(incidents=(told,))]).text
+    later = panel(incidents=(told,), covariates={"a": (("rain", 0.7),)})
+    page = rendered(tmp_path, [later])
+    assert "rain 70%" in page.text
+    assert "sun" not in page.text
+
+
 def test_of_many_incidents_the_worst_have_bars(tmp_path):
     mild = [incident(name=str(i), severity=5.0, channels=(("load", 1.0),)) for i in range(9)]
     told = panel(channels=("speed", "load"), incidents=(*mild, incident()))

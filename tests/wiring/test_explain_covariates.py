@@ -1,0 +1,57 @@
+"""A live run tells which covariates go with an incident, in its sinks and by `tocsin explain`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from oracles.heated_plant import CHANNELS, heated
+from typer.testing import CliRunner
+
+from tocsin.cli import app
+from tocsin.pipeline.incidents import iso
+
+CONFIG = """
+version: 1
+sources:
+  rows: {type: csv, path: rows.csv, time: time, key: plant,
+         channels: [flow, power, wind, sun, rain]}
+detectors:
+  trees: {type: tree_forecast, train: 400, memory: 420, lags: [1, 2], widths: [], horizons: [1],
+          folds: 2, rounds: 15, depth: 2, rate: 0.3, covariates: [2, 3, 4], given: false}
+thresholds: {default: {tail: 0.01}}
+events: {close_rows: 3}
+sinks: {file: {type: jsonl, path: incidents.jsonl}}
+state: {dir: state}
+"""
+FAULT, SECOND = 560, 1_000_000_000
+
+
+def say(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Path:
+    """A pipeline that has met one fault."""
+    lines = [f"time,plant,{','.join(CHANNELS)}"]
+    for row, values in enumerate(heated(600, (FAULT,)).tolist()):
+        lines.append(f"{iso((1_700_000_000 + row) * SECOND)},a,{','.join(map(str, values))}")
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    say("run", str(config))
+    return config
+
+
+def test_sinks_and_explain_name_the_covariate_that_goes_with_the_fault(ran: Path) -> None:
+    lines = (ran.parent / "incidents.jsonl").read_text(encoding="utf-8").splitlines()
+    started = iso((1_700_000_000 + FAULT) * SECOND)
+    one = [one for one in map(json.loads, lines) if one["started_at"] == started][-1]
+    assert one["covariates"][0]["name"] == "sun"
+    assert sum(each["share"] for each in one["covariates"]) == pytest.approx(1.0, abs=1e-3)
+    shown = " ".join(say("explain", str(ran), one["id"]).split())
+    assert f"goes with: sun {one['covariates'][0]['share']:.0%}" in shown
+    again = json.loads(say("explain", str(ran), one["id"], "--json"))["incident"]
+    assert again["covariates"][0]["name"] == "sun"
