@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 
 from tocsin.connectors.clocks import Clock, SystemClock
+from tocsin.pipeline.calibration.drift import DriftState
 from tocsin.pipeline.chain import ChainState
 from tocsin.pipeline.events import LANES, OPEN
 from tocsin.pipeline.keys import KeyTable
@@ -35,7 +36,8 @@ class Metrics:
     """What one run has done and how it stands; `watch` is for `run`, the rest for who asks.
 
     The loop writes and another thread may read at any time. `watch` costs a few passes over the
-    rows of a step in numpy, and nothing a series but when a partition is first seen.
+    rows of a step in numpy, and nothing a series but when a partition is first seen; where tails
+    are watched for drift, one pass over a number a series.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -163,6 +165,7 @@ class _Standing:
     judged: int = NEVER
     clock: int = NEVER
     tests: "_Tests | None" = None
+    drift: float | None = None  # the most evidence against the tails of a series
 
     def tell(self, seen: Watched) -> None:
         """Incidents of a step open and end."""
@@ -178,6 +181,8 @@ class _Standing:
             self.tests = self.tests or _Tests()
             self.tests.look(state.selftest)
             self.tests.measure(examined)
+        if isinstance(state.drift, DriftState) and self.series:
+            self.drift = math.log10(max(float(state.drift.evidence.max()), 1.0))
 
     def samples(self, part: str, now_s: float) -> Iterator[Sample]:
         """The gauges of the partition."""
@@ -190,6 +195,8 @@ class _Standing:
             yield "tocsin_event_time_lag_seconds", (part,), now_s - self.clock / 1e9
         if self.tests is not None:
             yield from self.tests.samples(part)
+        if self.drift is not None:
+            yield "tocsin_drift_evidence", (part,), self.drift
 
 
 def _no_faults() -> IntArray:

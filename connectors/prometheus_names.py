@@ -67,6 +67,12 @@ _SERIES = (
         "Series whose planted faults the detector did not see when it was last tested on them.",
     ),
     Metric(
+        "tocsin_drift_evidence",
+        "gauge",
+        ("part",),
+        "Most evidence of any series that its tails are not even, as a power of ten.",
+    ),
+    Metric(
         "tocsin_watermark_timestamp_seconds",
         "gauge",
         ("part",),

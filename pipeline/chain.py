@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tocsin.pipeline.calibrate import Calibrator, Conformal
+from tocsin.pipeline.calibration.drift import DriftState, DriftWatch, refuse_uneven
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes, EpisodesState, Naming
 from tocsin.pipeline.gate import Gate, GateState, Waiting
@@ -34,7 +35,8 @@ class Chain:
     `abstention`, rows whose decision hangs on which scores happened to calibrate it are "can't
     say"; it needs a calibrator that tells the `size` of its history. At most `max_series` series
     are kept in a partition; rows of further ones are refused. With `grouping`, incidents of the
-    partition carry the group they belong to.
+    partition carry the group they belong to. With `drift`, series whose tails are no longer even
+    are told; it needs a calibrator whose tails are meant to be.
     """
 
     spec: Spec
@@ -52,6 +54,7 @@ class Chain:
     abstention: Abstention | None = None
     selftest: SelfTest | None = None
     grouping: Grouping | None = None
+    drift: DriftWatch | None = None
 
     def __post_init__(self) -> None:
         takes = self.scorer.traits.item
@@ -66,6 +69,8 @@ class Chain:
                 f"abstention needs the number of calibration scores, which "
                 f"{type(self.calibrator).__name__} does not tell"
             )
+        if self.drift is not None:
+            refuse_uneven(self.calibrator)
 
     @property
     def in_bulk(self) -> bool:
@@ -145,6 +150,7 @@ class ChainState:
     episodes: EpisodesState
     selftest: SelfTestState | NoState
     grouping: GroupingState | NoState
+    drift: DriftState | NoState
     held: Held
     clock: int
     ticks: int
@@ -194,6 +200,7 @@ def start(chain: Chain) -> ChainState:
         episodes=chain.episodes.start(item),
         selftest=chain.selftest.start(item) if chain.selftest else NoState(),
         grouping=chain.grouping.start() if chain.grouping else NoState(),
+        drift=chain.drift.start() if chain.drift else NoState(),
         held=Held(none, none, windows, none_yet, none_yet, none_yet > 0, none_yet),
         clock=NEVER,
         ticks=0,

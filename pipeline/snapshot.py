@@ -25,7 +25,7 @@ BLOCK = 256  # keys to a block
 _NAMES = "keys.names"
 _COUNT = "keys.count"  # with what is shared, so that a lost block of keys is missed
 # Each starts afresh when another kind of it is set, or when it was left out before.
-_MOVABLE = ("threshold.", "selftest.", "grouping.")
+_MOVABLE = ("threshold.", "selftest.", "grouping.", "drift.")
 _SET = ("health.low", "health.high", "health.stale_after")  # by this run's limits, not the saved
 
 
@@ -35,7 +35,7 @@ def header(chain: Chain) -> str:
     Where those differ, the state's layout may: all of it is written anew.
     """
     versions = {"scorer": chain.scorer.version, "calibrator": chain.calibrator.version}
-    movable = settings_of((chain.threshold, chain.selftest))
+    movable = settings_of((chain.threshold, chain.selftest, chain.drift))
     learned = {"versions": versions, "settings": json.loads(chain.learned_under())}
     return json.dumps(learned | {"movable": json.loads(movable)})
 

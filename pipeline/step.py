@@ -12,6 +12,7 @@ import numpy as np
 
 from tocsin.pipeline import gate
 from tocsin.pipeline.bulk import Block, held_rows, judge_ticks, open_block
+from tocsin.pipeline.calibration.drift import Tails, open_before
 from tocsin.pipeline.chain import (
     Chain,
     ChainState,
@@ -29,9 +30,11 @@ from tocsin.pipeline.events import (
     CALM,
     FAILED,
     NO_CHANNEL,
+    OPEN,
     OUT_OF_RANGE,
     STALE,
     STUCK,
+    UNCALIBRATED,
     UNSEEING,
     Naming,
 )
@@ -148,11 +151,11 @@ def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Out
 def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
     """A person says that what a firing series shows is the new normal; called between steps.
 
-    What scorer, calibrator and rules know of the series is forgotten, its anomaly is resolved and
-    does not reopen, and its next rows are learned whatever they show (`Gate.relearn_rows`). Its
-    budget, windows, health but for its count of scores, and all other series stay as they are, and
-    so does what a scorer shares among the series. Nothing happens to a series that has no anomaly
-    pending or open.
+    What scorer, calibrator and rules know of the series is forgotten, and what was bet against the
+    calibrator; its anomaly is resolved and does not reopen, and its next rows are learned whatever
+    they show (`Gate.relearn_rows`). Its budget, windows, health but for its count of scores, and
+    all other series stay as they are, and so does what a scorer shares among the series. Nothing
+    happens to a series that has no anomaly pending or open.
     """
     key = state.keys.names.index(series) if series in state.keys.names else -1
     if key < 0:
@@ -163,7 +166,7 @@ def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
     ended = list(chain.episodes.accept(state.episodes, key, naming(chain, state)))
     incidents = with_groups(chain, state, ended)
     touched = np.array([key])
-    for stage in (state.scorer, state.calibrator, state.rules):
+    for stage in (state.scorer, state.calibrator, state.rules, state.drift):
         forget(stage, touched)
     gate.accept(state.gate, key, chain.gate.relearn_rows)
     state.health.scored[key] = state.health.unscored[key] = 0  # its warm-up is no blindness
@@ -214,6 +217,7 @@ def _judge_part(
 ) -> tuple[Verdicts, list[Incident]]:
     key, time, values = rows
     names, looked = naming(chain, state), part_of(chain, state, key, time)
+    firing = state.episodes.phase[key, ANOMALY] == OPEN
     seen = chain.health.observe(state.health, state.clock, key, time, values)
     batch = chain.window.advance(state.window, key, time, values)
     starts = tick_starts(state.clock, set(state.held.key.tolist()), key, time)
@@ -256,6 +260,7 @@ def _judge_part(
         OUT_OF_RANGE: Flags(seen.out_of_range, seen.outside_channel),
         BLIND: _blind(state, key, blind),
         FAILED: Flags(failed),
+        UNCALIBRATED: _uncalibrated(chain, state, verdicts, firing, happened),
     }
     happened += health_incidents(chain, state, key, time, flags, names)
     happened += _heard_again(chain, state, key, time, seen, names)
@@ -271,6 +276,26 @@ def _blind(state: ChainState, key: IntArray, silent: BoolArray) -> Flags:
         return Flags(silent)
     unseeing = np.isin(key, state.selftest.blind)
     return Flags(silent | unseeing, np.where(unseeing & ~silent, UNSEEING, NO_CHANNEL))
+
+
+def _uncalibrated(
+    chain: Chain,
+    state: ChainState,
+    rows: Verdicts,
+    firing: BoolArray,
+    anomalies: Sequence[tuple[int, Incident]],
+) -> Flags:
+    """Rows of series whose tails are no longer even; none where nobody looks.
+
+    `firing` is where an anomaly of the series was open before all of the rows.
+    """
+    if chain.drift is None or isinstance(state.drift, NoState):
+        return Flags(np.zeros(len(rows), dtype=bool))  # an incident from when one did ends by it
+    aside = open_before(rows.key, firing, anomalies)
+    frozen = chain.rules.frozen(state.keys.names, rows.key, rows.time) if chain.rules.on else None
+    if frozen is not None:
+        aside = aside | frozen
+    return Flags(chain.drift.advance(state.drift, Tails(rows.key, rows.tail, rows.alpha, aside)))
 
 
 def _join_open_tick(

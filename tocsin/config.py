@@ -26,6 +26,7 @@ from tocsin.configuration.stages import calibrator, threshold
 from tocsin.configuration.yaml_file import read_yaml
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.calibrate import Calibrator, Conformal
+from tocsin.pipeline.calibration.drift import DriftWatch, refuse_uneven
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.errors import ConfigError
@@ -71,6 +72,7 @@ class Stages:
     abstention: Abstention | None = None
     selftest: SelfTest | None = None
     grouping: Grouping | None = None
+    drift: DriftWatch | None = None
 
     def chain(self, spec: Spec) -> Chain:
         """The chain for rows of a shape; a ConfigError where the detector cannot take them.
@@ -94,6 +96,7 @@ class Stages:
             abstention=self.abstention,
             selftest=self.selftest,
             grouping=self.grouping,
+            drift=self.drift,
         )
 
 
@@ -222,7 +225,7 @@ def load_experiment(path: Path, environment: Mapping[str, str] | None = None) ->
 
 
 _SECTIONS = {
-    "scoring": "calibrator abstention",
+    "scoring": "calibrator abstention drift",
     "thresholds": "threshold",
     "grid": "grid",
     "windows": "window",
@@ -309,6 +312,7 @@ def _stages(
         "abstention": None,
         "selftest": None,
         "grouping": None,
+        "drift": None,
     }
     group = getattr(given.get("events"), "group", None)
     if group is not None:
@@ -317,6 +321,8 @@ def _stages(
         stages["selftest"] = _stage(SelfTest, given["selftest"], "selftest", wrong)
     if scoring.abstain is not None:
         stages["abstention"] = _stage(Abstention, scoring.abstain, "scoring.abstain", wrong)
+    if scoring.drift is not None:
+        stages["drift"] = _watch(scoring.drift, stages["calibrator"], wrong)
     if stages["health"] is not None:
         limits = tuple(_limits(rule) for rule in given.get("series", ()))
         stages["health"] = replace(stages["health"], limits=limits)
@@ -330,6 +336,16 @@ def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any
     except ConfigError as error:
         wrong.append(f"$.{at}: {error}")
         return None
+
+
+def _watch(section: object, calibrator: object, wrong: list[str]) -> Any:
+    """The drift watch; None, and the reason added to `wrong`, where that cannot be."""
+    try:
+        refuse_uneven(calibrator)
+    except ConfigError as error:
+        wrong.append(f"$.scoring.drift: {error}")
+        return None
+    return _stage(DriftWatch, section, "scoring.drift", wrong)
 
 
 def _server(section: object, wrong: list[str]) -> Any:

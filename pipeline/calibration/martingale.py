@@ -9,7 +9,7 @@ It wants tails that are uniform to the last digit: those of `Randomised`.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from tocsin.pipeline.types import FloatArray, IntArray
 
 Bet = Literal["power", "mixture", "jumper"]
 
-_LEANS = np.array([-1.0, 0.0, 1.0])  # of a jumper's bets 1 + lean (p - 1/2)
+N = TypeVar("N", float, FloatArray)
+Stakes = tuple[N, N, N]  # a jumper's capital in each lean, its sum being 1
+
+LEANS = 3  # -1, 0 and 1, of a jumper's bets 1 + lean (p - 1/2)
+EVEN = 1 / LEANS  # of its capital in each lean before any tail
 _DROP = 45.0  # e^-45 of the largest is nothing
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
@@ -32,7 +36,7 @@ class MartingaleState:
     log_value: FloatArray = per_key(0.0)  # (K,)
     count: IntArray = per_key(0)  # (K,) tails
     log_sum: FloatArray = per_key(0.0)  # (K,) of their logarithms
-    stakes: FloatArray = per_key(1 / 3)  # (K, 3) a jumper's capital in each lean, its sum being 1
+    stakes: FloatArray = per_key(EVEN)  # (K, 3) a jumper's capital in each lean, its sum being 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Martingale:
     def start(self) -> MartingaleState:
         """The state before any tail, with room for no key."""
         return MartingaleState(
-            np.empty(0), np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, len(_LEANS)))
+            np.empty(0), np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, LEANS))
         )
 
     def advance(self, state: MartingaleState, key: IntArray, tail: FloatArray) -> FloatArray:
@@ -99,11 +103,28 @@ class Martingale:
         elif self.bet == "mixture":
             state.log_value[key] = log_mixture(state.count[key], -state.log_sum[key])
         else:
-            stakes = (1 - self.jump) * state.stakes[key] + self.jump / len(_LEANS)
-            stakes = stakes * (1 + _LEANS * (tail[:, None] - 0.5))  # (B, 3)
-            total = stakes[:, 0] + stakes[:, 1] + stakes[:, 2]
-            state.stakes[key] = stakes / total[:, None]
-            state.log_value[key] += np.log(total)
+            low, level, high = state.stakes[key].T
+            stakes, won = jumper_bet((low, level, high), tail, self.jump)
+            state.stakes[key] = np.stack(stakes, axis=1)  # (B, 3)
+            state.log_value[key] += np.log(won)
+
+
+def jumper_bet(stakes: Stakes[N], tail: N, jump: float) -> tuple[Stakes[N], N]:
+    """One step of the simple jumper: the stakes in each lean after a tail, and what the bet won.
+
+    Numbers, or arrays (B,) for a row each, to the same bits. Stakes sum to 1 before and after. A
+    bet multiplies the capital by 0.5 to 1.5, by 1 on average where the tail is uniform.
+
+    >>> stakes, won = jumper_bet((0.5, 0.3, 0.2), 0.1, 0.0)
+    >>> [round(stake, 3) for stake in stakes], round(won, 3)
+    ([0.625, 0.268, 0.107], 1.12)
+    """
+    kept, even, lean = 1 - jump, jump / LEANS, tail - 0.5
+    low = (kept * stakes[0] + even) * (1 - lean)
+    level = kept * stakes[1] + even
+    high = (kept * stakes[2] + even) * (1 + lean)
+    won = low + level + high
+    return (low / won, level / won, high / won), won
 
 
 def ville(chance: float) -> float:

@@ -22,6 +22,7 @@ from tocsin.connectors.prometheus_metrics import Metrics
 from tocsin.connectors.prometheus_names import METRICS
 from tocsin.connectors.prometheus_server import Server, registry_of
 from tocsin.detectors.classical.ewma import Ewma
+from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.chain import ChainState, start
 from tocsin.pipeline.events import LANES
 from tocsin.pipeline.incidents import Incident
@@ -264,7 +265,7 @@ def test_no_name_of_a_partition_breaks_the_format(part: str) -> None:
 def everything() -> Mapping[str, set[tuple[str, ...]]]:
     """The names that a run with all its parts exports, with the names of their labels."""
     metrics = Metrics()
-    chain = chain_of(Ewma(half_life=20), selftest=replace(QUICK, known=2))
+    chain = chain_of(Ewma(half_life=20), selftest=replace(QUICK, known=2), drift=DriftWatch())
     kept = stepped(chain, metrics, rows=400)
     state, summary = start(chain), Summary(checkpoints=1)
     summary.failures["people"] += 1
@@ -312,7 +313,7 @@ def test_the_alert_rules_name_metrics_and_labels_that_there_are() -> None:
     text = (ROOT / "docker/prometheus/rules.yaml").read_text(encoding="utf-8")
     assert text in (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
     rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
-    assert len({rule["alert"] for rule in rules}) == len(rules) == 3
+    assert len({rule["alert"] for rule in rules}) == len(rules) == 4
     table = {metric.name: set(metric.labels) for metric in METRICS}
     for rule in rules:
         used = re.findall(r"\btocsin_\w+", rule["expr"])

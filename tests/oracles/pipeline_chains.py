@@ -7,6 +7,7 @@ from oracles.pipeline_scorers import Crowd, Spread
 from oracles.pipeline_thresholds import Watching
 
 from tocsin.pipeline.calibrate import Conformal
+from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
@@ -66,6 +67,9 @@ CHAINS = {
         ),
     ),
     "grouped": replace(PLAIN, grouping=Grouping(4 * SECOND, 15 * SECOND, shared=0.2, most=5)),
+    "drifting": replace(
+        PLAIN, threshold=FixedTail(0.03), drift=DriftWatch(patience=4.0, every_rows=2, quiet=6)
+    ),
     "watched": replace(
         PLAIN,
         threshold=Watching(0.03),

@@ -7,6 +7,7 @@ import pytest
 from tocsin.config import load, load_experiment
 from tocsin.configuration.stages import CALIBRATORS, THRESHOLDS
 from tocsin.configuration.stages import load as load_class
+from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.types import Spec
@@ -94,3 +95,39 @@ def test_a_backtest_groups_as_a_run_does(tmp_path: Path) -> None:
     with_it = load_experiment(written(tmp_path, "events: {group: {shared: 0}}")).stages
     assert with_it["grouping"] == Grouping(shared=0.0)
     assert "grouping" not in load_experiment(written(tmp_path, "events: {close_rows: 3}")).stages
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("", None),
+        ("scoring: {abstain: {}}", None),
+        ("scoring: {drift: {}}", DriftWatch()),
+        ("scoring: {drift: {patience: 5000, every_rows: 3, quiet: 90}}", DriftWatch(5000, 3, 90)),
+    ],
+)
+def test_drift_is_watched_for_where_it_is_asked_for(
+    tmp_path: Path, given: str, wanted: DriftWatch | None
+) -> None:
+    stages = load(written(tmp_path, given)).stages
+    assert stages.drift == wanted
+    assert stages.chain(Spec((1,))).drift == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{patients: 5}", r"\$.scoring.drift.patients: unknown key; did you mean 'patience'\?"),
+        ("{quiet: 0}", r"\$.scoring.drift: a drift watch needs .* quiet of 1 or more"),
+    ],
+)
+def test_a_watch_that_cannot_be_is_told_with_its_path(
+    tmp_path: Path, given: str, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load(written(tmp_path, f"scoring: {{drift: {given}}}"))
+
+
+def test_a_watch_on_tails_that_are_higher_on_purpose_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\$.scoring.drift: a drift watch needs even tails"):
+        load(written(tmp_path, "scoring: {calibrate: {method: conditional}, drift: {}}"))

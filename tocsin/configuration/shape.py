@@ -14,6 +14,7 @@ from tocsin.configuration.settings import (
     Texts,
     model_of,
 )
+from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
@@ -82,10 +83,11 @@ class SeriesRule(Section):
 
 
 class Scoring(Section):
-    """From raw scores to tail probabilities, and when to say that it cannot be told."""
+    """From raw scores to tail probabilities, and when these are not to be trusted."""
 
     calibrate: Part | None = None
     abstain: model_of(Abstention) | None = None  # type: ignore[valid-type] # a class made from a constructor
+    drift: model_of(DriftWatch) | None = None  # type: ignore[valid-type] # as above
 
 
 class Thresholds(Section):

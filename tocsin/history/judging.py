@@ -161,13 +161,14 @@ def _go_on(stages: Stages, spec: Spec, trained: Trained) -> ChainState:
 
 
 def unburdened(learned: ChainState, fresh: ChainState) -> ChainState:
-    """What was learned, with no incident, debt or group from the history, but a fresh state's."""
+    """What was learned; incidents, debts, groups and doubts are those of a fresh state."""
     return replace(
         learned,
         threshold=fresh.threshold,
         episodes=fresh.episodes,
         gate=fresh.gate,
         grouping=fresh.grouping,
+        drift=fresh.drift,
     )
 
 
