@@ -64,7 +64,7 @@ class Incident:
             "started_at": iso(self.started_at),
             "opened_at": iso(self.opened_at),
             "ended_at": None if self.ended_at is None else iso(self.ended_at),
-            "peak_at": iso(self.peak_at),
+            "peak_at": iso(self.peak_at) if self.kind == "anomaly" else None,
             "score": _number(self.score),
             "tail": _number(self.tail),
             "alpha": _number(self.alpha),

@@ -58,6 +58,11 @@ def test_numbers_that_json_lacks_are_null(value: float) -> None:
     json.dumps(plain, allow_nan=False)
 
 
+def test_health_has_no_peak() -> None:
+    plain = replace(INCIDENT, kind="stale", peak_at=0).to_json()
+    assert (plain["peak_at"], INCIDENT.to_json()["peak_at"]) == (None, "2023-11-14T22:13:20Z")
+
+
 def test_an_open_incident_has_no_end() -> None:
     assert replace(INCIDENT, state="open", ended_at=None).to_json()["ended_at"] is None
 
