@@ -68,18 +68,22 @@ def _others(incidents: list[Incident], found: Incident) -> list[Incident]:
 
 def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
     """The moments of an incident in order, each with what happened and by which rule."""
-    scored = incident.kind == "anomaly"
-    first = "the first alarm" if scored else incident.reason
-    yield moment(incident.started_at), f"calm → pending: {first}"
+    if incident.kind != "anomaly":
+        yield moment(incident.opened_at), f"calm → open: {incident.reason}"
+        if incident.ended_at is None:
+            yield "now", f"open, in revision {incident.revision}"
+        else:
+            yield moment(incident.ended_at), "open → calm"
+        return
+    yield moment(incident.started_at), "calm → pending: the first alarm"
     waited = describe_duration(incident.opened_at - incident.started_at)
-    wanted = describe_duration(rule.open_after_ns) if scored else "0s"
+    wanted = describe_duration(rule.open_after_ns)
     yield moment(incident.opened_at), f"pending → open: alarms spanned {waited}, {wanted} needed"
-    if scored:
-        yield (
-            moment(incident.peak_at),
-            f"peak: score {incident.score:.4g}, tail {incident.tail:.2g} under the level "
-            f"{incident.alpha:.2g}, severity {incident.severity:.1f}",
-        )
+    yield (
+        moment(incident.peak_at),
+        f"peak: score {incident.score:.4g}, tail {incident.tail:.2g} under the level "
+        f"{incident.alpha:.2g}, severity {incident.severity:.1f}",
+    )
     if incident.ended_at is not None:
         yield moment(incident.ended_at), f"the last alarm; {incident.reason}"
         quiet = describe_duration(rule.close_after_ns)

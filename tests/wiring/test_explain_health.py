@@ -1,0 +1,47 @@
+"""`tocsin explain` of what makes a series impossible to judge."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tocsin.cli import app
+from tocsin.pipeline.incidents import iso
+
+CONFIG = """
+version: 1
+sources:
+  rows: {type: csv, path: rows.csv, time: time, channels: [flow]}
+detectors: {distance: {type: ewma, half_life: 50}}
+health: {stuck_rows: 20}
+sinks: {file: {type: jsonl, path: incidents.jsonl}}
+state: {dir: state}
+"""
+SECOND = 1_000_000_000
+
+
+def say(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(("until", "end"), [(200, "open → calm"), (300, "now open, in revision")])
+def test_a_stuck_channel_opens_at_once_and_has_no_alarms(
+    tmp_path: Path, until: int, end: str
+) -> None:
+    flow = np.random.default_rng(5).normal(size=300)
+    flow[100:until] = 4.5
+    lines = [f"{iso((1_700_000_000 + row) * SECOND)},{value}" for row, value in enumerate(flow)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,flow", *lines, ""]), encoding="utf-8")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    say("run", str(config))
+    revisions = map(json.loads, (tmp_path / "incidents.jsonl").read_text("utf-8").splitlines())
+    stuck = next(each for each in revisions if each["kind"] == "stuck")
+    shown = " ".join(say("explain", str(config), stuck["id"]).split())
+    assert "calm → open: " in shown
+    assert end in shown
+    assert "alarm" not in shown
