@@ -261,16 +261,25 @@ def _parts(raw: Mapping[str, Any], folder: Path, wrong: list[str]) -> dict[Kind,
     found: dict[Kind, dict[str, Made]] = {}
     defaults = raw.get("defaults")
     zone = str(defaults.get("timezone", "UTC")) if isinstance(defaults, dict) else "UTC"
+    channels = _channels(raw)
     for kind in get_args(Kind):
         given = raw.get(kind) or {}
         if kind == "dead_letters" and given:
             given = {"": given}
         named = given if isinstance(given, dict) else {}
         found[kind] = {
-            name: make_part(Place(kind, name, folder, zone), values, wrong)
+            name: make_part(Place(kind, name, folder, zone, channels), values, wrong)
             for name, values in named.items()
         }
     return found
+
+
+def _channels(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The channels that the first source lists; none where it leaves them to be found."""
+    sources = raw.get("sources")
+    first = next(iter(sources.values()), None) if isinstance(sources, dict) else None
+    listed = first.get("channels") if isinstance(first, dict) else None
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
 
 
 def _refuse(path: Path, wrong: list[str], unset: list[str]) -> None:

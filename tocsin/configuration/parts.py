@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 
 from tocsin.configuration.settings import (
+    PLACES,
     Section,
     check,
     construct,
     hints_of,
     keys_of,
     model_of,
+    nearest,
     scorers_in,
     shown,
 )
@@ -46,12 +48,16 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a part stands: its section and name, its path, and the folder of the file."""
+    """Where a part stands: its section and name, its path, and the folder of the file.
+
+    `channels` are those that the file's source lists, in their order.
+    """
 
     kind: Kind
     name: str
     folder: Path
     timezone: str = "UTC"
+    channels: tuple[str, ...] = ()
 
     @property
     def at(self) -> str:
@@ -74,15 +80,34 @@ def make_part(place: Place, given: object, wrong: list[str]) -> Made:
     except ConfigError as error:
         wrong.append(f"{place.at}.type: {error}")
         return Made()
-    values, mistakes = check(section_of(place.kind, target), given, place.at, place.folder)
-    wrong += mistakes
-    if mistakes:
+    placed, unknown = _by_place(given, place)
+    values, mistakes = check(section_of(place.kind, target), placed, place.at, place.folder)
+    wrong += unknown or mistakes
+    if unknown or mistakes:
         return Made(kind)
     values, whole = with_inner(target, values, place, wrong)
     made = _object(target, values, place, wrong) if whole else None
     if made is None:
         return Made(kind)
     return Made(kind, made, {k: values[k] for k in SourceCommon.model_fields if k in values})
+
+
+def _by_place(given: dict[str, Any], place: Place) -> tuple[dict[str, Any], list[str]]:
+    """A detector with the channels that it names as their places; and what is wrong with them."""
+    placed, wrong = dict(given), list[str]()
+    for key in PLACES & given.keys() if place.kind == "detectors" else ():
+        if not isinstance(given[key], list):
+            continue
+        placed[key] = list(given[key])
+        for number, name in enumerate(given[key]):
+            if not isinstance(name, str):
+                continue
+            if name in place.channels:
+                placed[key][number] = place.channels.index(name)
+            else:
+                known = nearest(name, place.channels) if place.channels else "the source lists none"
+                wrong.append(f"{place.at}.{key}[{number}]: no channel is called {name!r}; {known}")
+    return placed, wrong
 
 
 def _object(target: type[Any], values: Mapping[str, Any], place: Place, wrong: list[str]) -> Any:

@@ -95,6 +95,11 @@ Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema(_MOMENT)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), WithJsonSchema(_TEXTS)]
 File = Annotated[Path, AfterValidator(_beside)]
+# Channels by their places; a file may name them, and `tocsin.configuration.parts` looks them up.
+Places = Annotated[
+    tuple[int, ...], WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}})
+]
+PLACES = frozenset({"covariates"})
 _KINDS: dict[Any, Any] = {
     int: Annotated[int, BeforeValidator(_no_truth)],
     float: Annotated[float, BeforeValidator(_no_truth)],
@@ -319,6 +324,8 @@ def _key_and_kind(name: str, hint: Any) -> tuple[str, Any]:
     whole = int in (hint, *get_args(hint))
     if name in _MOMENTS:
         return name[:-3], Moment
+    if name in PLACES:
+        return name, Places
     if name.endswith("_ns") and whole:
         return name[:-3], Optional[Nanoseconds] if type(None) in get_args(hint) else Nanoseconds  # noqa: UP045 - `|` is not for annotated types
     if name.endswith("_s") and hint is float:
