@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from oracles.command_line import say
 from oracles.heated_plant import CHANNELS, heated
-from typer.testing import CliRunner
 
-from tocsin.cli import app
 from tocsin.pipeline.incidents import iso
 
 CONFIG = """
@@ -24,12 +23,6 @@ sinks: {file: {type: jsonl, path: incidents.jsonl}}
 state: {dir: state}
 """
 FAULT, SECOND = 560, 1_000_000_000
-
-
-def say(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture

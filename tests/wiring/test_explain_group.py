@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from oracles.command_line import say
 
-from tocsin.cli import app
 from tocsin.pipeline.grouping import group_id
 from tocsin.pipeline.incidents import iso
 
@@ -23,12 +22,6 @@ state: {dir: state}
 """
 SECOND = 1_000_000_000
 FAULTS = {"a": 1000, "b": 1010, "c": 1400}  # two pumps fail together, one long after
-
-
-def say(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from oracles.command_line import say
 
-from tocsin.cli import app
 from tocsin.pipeline.incidents import iso
 
 CONFIG = """
@@ -20,12 +19,6 @@ sinks: {file: {type: jsonl, path: incidents.jsonl}}
 state: {dir: state}
 """
 SECOND = 1_000_000_000
-
-
-def say(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.mark.parametrize(("until", "end"), [(200, "open → calm"), (300, "now open, in revision")])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles.command_line import say
 from typer.testing import CliRunner
 
 from tocsin.cli import app
@@ -23,12 +24,6 @@ events: {close_rows: 3}
 state: {dir: state}
 """
 SECOND = 1_000_000_000
-
-
-def say(*arguments: str) -> str:
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 def rows_of(folder: Path, lasting: int) -> None:
