@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from tocsin.detectors.context import blocks
 from tocsin.detectors.context.encoder import Encoder
@@ -20,7 +19,6 @@ Logits = Callable[[FloatArray, int], FloatArray]
 LARGEST_BLOCK = 64  # rows
 _FEWEST = 64  # blocks of a series that make a scale worth reading
 _RAMP = 64  # blocks at the ends of a window, where one side of the context is short
-_NEAR = PATCH // 2  # blocks on either side that a block shares its logit with
 
 
 class Read(Protocol):
@@ -97,18 +95,14 @@ def newest(series: FloatArray, window: int, scales: tuple[int, ...], logits: Log
 def both_sides(
     series: FloatArray, wide: int, scales: tuple[int, ...], logits: Logits
 ) -> FloatArray:
-    """The logit of every point of one series (N,), averaged over windows and scales.
-
-    Where an event begins and ends is never known to the row, so at each scale a block's logit is
-    half its own and half the largest of the 8 blocks on either side.
-    """
+    """The logit of every point of one series (N,), averaged over windows and scales."""
     total, joined = np.zeros(len(series)), 0
     for size in sorted(scales):
         coarse = blocks.from_the_start(series, size)
         if len(coarse) < _FEWEST and joined:
             break  # there is no context at this scale
         joined += 1
-        total += np.repeat(shared(_covered(coarse, wide, logits)), size)[: len(series)]
+        total += np.repeat(_covered(coarse, wide, logits), size)[: len(series)]
     return total / max(joined, 1)
 
 
@@ -131,17 +125,6 @@ def _usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArra
     spoken = known.any(axis=0)
     logit[:, spoken] -= np.nanmedian(logit[:, spoken], axis=0)
     return logit
-
-
-def shared(logit: FloatArray) -> FloatArray:
-    """Half of each logit (N,) and half of the largest within 8 blocks on either side.
-
-    >>> shared(np.array([0.0, 4.0] + [0.0] * 10)).tolist()
-    [2.0, 4.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
-    """
-    padded = np.pad(logit, _NEAR, constant_values=-np.inf)
-    largest: FloatArray = sliding_window_view(padded, 2 * _NEAR + 1).max(axis=1)
-    return 0.5 * logit + 0.5 * largest
 
 
 def softened(logit: FloatArray) -> FloatArray:
