@@ -34,13 +34,13 @@ from tocsin.pipeline.types import FloatArray
 BUDGETS = (0.5, 2.0, 7.0)  # incidents a week a series
 DETECTORS = {"NAB": "moving_std", "SMD": "mahalanobis", "GECCO": "mahalanobis"}
 USUAL = 1_000  # scores of the calibrator's history, if nothing is said
+CUT = "history by the budget, faults cut out"  # the labelled rows are not judged at all
 RULES: dict[str, tuple[int | None, type[AlertBudget] | type[PacedBudget]]] = {
     "usual, history 1000": (USUAL, AlertBudget),
     "history by the budget": (None, AlertBudget),
     "paced, history by the budget": (None, PacedBudget),
-    "history by the budget, faults cut out": (None, AlertBudget),
+    CUT: (None, AlertBudget),
 }
-CUT = "history by the budget, faults cut out"  # the labelled rows are not judged at all
 _GAP = 12  # rows, as for `tocsin score`
 _NO_ALARM = FixedTail(1e-300)
 
