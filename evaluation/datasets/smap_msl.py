@@ -28,10 +28,11 @@ def read_smap_msl(place: Path) -> Iterator[Labelled]:
     Published layout: `train/A-1.npy`, `test/A-1.npy`, each (rows, channels), and
     `labeled_anomalies.csv` with `chan_id`, `spacecraft`, `anomaly_sequences` such as
     `[[5, 9], [20, 30]]`, rows of the test part counted from 0, both ends inside, and `class` such
-    as `[point, contextual]`. Also read: `C-1.npz` with arrays `train`, `test`, `label`; the
-    data set is then named by the folder. The first channel is the telemetry, the others are
-    commands. Kinds are the classes. The data has no times: the clock is a made up one of a minute a
-    row. The training part comes first.
+    as `[point, contextual]`. Channels of a folder that the labels do not name are left out, as T-10
+    of the published files; one asked for alone is a SourceError. Also read: `C-1.npz` with arrays
+    `train`, `test`, `label`; the data set is then named by the folder. The first channel is the
+    telemetry, the others are commands. Kinds are the classes. The data has no times: the clock is a
+    made up one of a minute a row. The training part comes first.
     """
     return READER.read(place)
 
@@ -47,7 +48,8 @@ def _find(place: Path) -> Iterator[Found]:
         answers = _answers(numpy[0])
         if answers.is_file() and (place.is_file() or some_have([answers], _COLUMNS)):
             crafts = {name: craft for name, craft, *_ in _entries(answers)}
-            for path in numpy:
+            named = [path for path in numpy if path.stem in crafts]
+            for path in named or numpy:
                 yield Found(crafts.get(path.stem, "SMAP-MSL"), path.stem, path)
 
 

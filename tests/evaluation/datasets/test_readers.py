@@ -1,5 +1,6 @@
 """Every published format is read to the same rows, labels, prefix and names."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,3 +229,12 @@ def test_a_few_late_or_repeated_rows_are_left_out_with_a_note(tmp_path: Path) ->
     assert len(one.stream) == 399
     assert one.truth.events == (Event(299, 299),)
     assert "1 rows left out, late or repeating a time; the first in line 103" in one.notes
+
+
+def test_a_channel_of_a_spacecraft_without_labels_is_left_out(tmp_path: Path, lay: Lay) -> None:
+    place = lay("smap_msl", tmp_path)
+    for part in ("train", "test"):
+        shutil.copy(place / part / "P-1.npy", place / part / "T-10.npy")
+    assert [one.name for one in read_smap_msl(place)] == ["SMAP/P-1"]
+    with pytest.raises(SourceError, match="no labels for 'T-10'"):
+        list(read_smap_msl(place / "train" / "T-10.npy"))
