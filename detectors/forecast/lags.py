@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tocsin.detectors.compiled import compiled
-from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray, Spec
+from tocsin.pipeline.types import FloatArray
 
 _OF_A_WIDTH = 4  # mean, deviation, least and largest
 
@@ -59,19 +58,6 @@ def covariates_at(windows: FloatArray, layout: Layout) -> FloatArray:
     picked = windows[:, [newest - lag for lag in layout.covariate_lags]]
     count = len(layout.covariate_lags) * windows.shape[2]
     return np.ascontiguousarray(picked.reshape(len(windows), count))
-
-
-def places(spec: Spec, names: tuple[str, ...]) -> tuple[int, ...]:
-    """Where the named channels stand in a row; a ConfigError tells names that are not there.
-
-    >>> places(Spec((3,), channels=("heater", "sun", "inside")), ("sun", "heater"))
-    (1, 0)
-    """
-    known = spec.channel_names()
-    lost = [name for name in names if name not in known]
-    if lost:
-        raise ConfigError(f"no channel is called {lost[0]!r}; there are {', '.join(known)}")
-    return tuple(known.index(name) for name in names)
 
 
 @compiled

@@ -15,9 +15,9 @@ from tocsin.detectors.forecast.boosted import (
     gridded,
     grow,
 )
-from tocsin.detectors.forecast.lags import Layout, anchors, covariates_at, own_past, places
+from tocsin.detectors.forecast.lags import Layout, anchors, covariates_at, own_past
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import FloatArray, Spec
+from tocsin.pipeline.types import FloatArray
 
 GROWTH = Growth(rounds=20, depth=3, rate=0.3)
 
@@ -138,8 +138,3 @@ def test_covariates_are_read_at_their_lags() -> None:
     windows = np.arange(12.0).reshape(1, 6, 2)
     found = covariates_at(windows, Layout((1,), (), (0, 2)))
     assert found.tolist() == [[10.0, 11.0, 6.0, 7.0]]
-
-
-def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no channel is called 'sun'; there are c0, c1"):
-        places(Spec((2,)), ("c1", "sun"))
