@@ -11,6 +11,7 @@ from tocsin.detectors.combined import standing
 from tocsin.detectors.combined.members import (
     advanced,
     blame_of,
+    expected_by,
     gathered,
     inherited,
     is_trainable,
@@ -24,6 +25,7 @@ from tocsin.detectors.rows import channels, need
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.types import (
+    Band,
     Batch,
     FloatArray,
     Scorer,
@@ -140,6 +142,16 @@ class PerChannel:
             scores = advanced(self.of, inner, self._channel(batch, c))
             found.append((standing.advance(kept, batch.key, scores.value), scores))
         return self._together(found, batch)
+
+    def expects(self, state: PerChannelState, batch: Batch) -> Band | None:
+        """What `of` expects of each channel's newest values; None where it cannot tell."""
+        every, told = np.arange(len(batch)), list[Band]()
+        for c, inner, _ in self._channels(state, batch):
+            band = expected_by(self.of, inner, self._channel(batch, c), every)
+            if band is None:
+                return None
+            told.append(band)
+        return Band(*(np.concatenate(part, axis=1) for part in zip(*told, strict=True)))
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         """Scores (N,) of a whole series (N, C) from both sides, after clean history or none."""

@@ -11,7 +11,9 @@ import numpy as np
 from tocsin.detectors.ahead import Ahead
 from tocsin.detectors.combined.members import (
     advanced,
+    attributed_by,
     blame_of,
+    expected_by,
     inherited,
     is_trainable,
     newest,
@@ -34,6 +36,7 @@ from tocsin.pipeline.groups import group
 from tocsin.pipeline.keyed import forget, grow, keyed_fields, per_key, put, take
 from tocsin.pipeline.state import flatten
 from tocsin.pipeline.types import (
+    Band,
     Batch,
     BoolArray,
     FloatArray,
@@ -177,6 +180,18 @@ class Refitted:
             self._remember(state, part)
             left = left[~now]
         return Scores(value, blame)
+
+    def expects(self, state: RefittedState, batch: Batch) -> Band | None:
+        """What the present fits expect of the newest rows; None where `of` cannot tell."""
+        self._check(state, batch)
+        live = np.flatnonzero(state.live[batch.key])
+        return expected_by(self.of, state.inner, batch, live)
+
+    def attribute(self, state: RefittedState, batch: Batch) -> FloatArray | None:
+        """What the present fits put down to covariates; None where `of` cannot tell."""
+        self._check(state, batch)
+        live = np.flatnonzero(state.live[batch.key])
+        return attributed_by(self.of, state.inner, batch, live)
 
     def fit(self, spec: Spec, batches: Iterable[Batch]) -> RefittedState:
         """The state fitted on clean history; the first fit anew comes `every` rows later."""

@@ -12,6 +12,7 @@ import pytest
 
 from tocsin.api import Detection, detect
 from tocsin.detectors.classical.knn import Knn
+from tocsin.detectors.combined.refitted import Refitted
 from tocsin.detectors.forecast.trees import TreeForecast
 from tocsin.history import explaining
 from tocsin.history.explaining import Origin, accounted, expected_of, explain
@@ -80,6 +81,23 @@ def test_what_was_expected_is_the_forecast_of_the_rows_before() -> None:
     stop = int(np.searchsorted(detection.panels[0].time, course.time[0])) + 1
     window = plant().to_numpy()[None, stop - SMALL.frames : stop]
     assert course.expected[0] == SMALL.band(model, window).expected[0, 0]
+
+
+def test_a_detector_that_is_fitted_anew_tells_what_it_expected_while_it_can_be_followed() -> None:
+    scorer = Refitted(replace(SMALL, train=100), every=150, lag=30, memory=600)
+    detection = found(detector=scorer)
+    assert starts(detection) == [True, True]
+    first, second = (detection.explained(name) for name in detection.incidents.id)
+    assert first.expected is not None
+    flow, power = first.expected
+    assert (flow.channel, power.channel) == ("flow", "power")
+    assert (np.abs(flow.value - flow.expected) > 5 * flow.usual).all()
+    assert np.median(np.abs(power.value - power.expected) / power.usual) < 3
+    # A fit in between was made of calm rows alone, and which they were the scores do not tell.
+    assert second.expected is None
+    for one in (first, second):
+        assert one.covariates is not None
+        assert one.covariates.shares[0][0] == "sun"
 
 
 def test_a_model_that_gives_other_scores_than_those_reported_tells_nothing() -> None:

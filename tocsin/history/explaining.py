@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tocsin.detectors.combined.per_channel import PerChannel
+from tocsin.detectors.combined.refitted import Refitted
 from tocsin.detectors.feature_shift import localise
 from tocsin.detectors.remembered import Remembered
 from tocsin.detectors.rows import tidied
@@ -198,6 +200,8 @@ def covariates_of(
 
 def tells(scorer: object) -> bool:
     """Whether a detector can say what it expected; one that is fitted once says it by its model."""
+    if isinstance(scorer, (Refitted, PerChannel)):
+        return tells(scorer.of)
     return hasattr(scorer, "band" if isinstance(scorer, Trained) else "expects")
 
 
@@ -330,7 +334,8 @@ def _courses(
 def _places(panel: Panel, origin: Origin, names: Sequence[str]) -> list[int]:
     """Where the covariates stand among the channels: those named, or the detector's own."""
     if not names:
-        return list(getattr(origin.scorer, "covariates", ()))
+        scorer = origin.scorer.of if isinstance(origin.scorer, Refitted) else origin.scorer
+        return list(getattr(scorer, "covariates", ()))
     unknown = [name for name in names if name not in panel.channels]
     if unknown:
         known = ", ".join(panel.channels)
