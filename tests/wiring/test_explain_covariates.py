@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from oracles.command_line import say
 from oracles.heated_plant import CHANNELS, heated
-
-from tocsin.pipeline.incidents import iso
+from oracles.run_of_rows import moment, run, write_rows
 
 CONFIG = """
 version: 1
@@ -22,26 +21,20 @@ events: {close_rows: 3}
 sinks: {file: {type: jsonl, path: incidents.jsonl}}
 state: {dir: state}
 """
-FAULT, SECOND = 560, 1_000_000_000
+FAULT = 560
 
 
 @pytest.fixture
 def ran(tmp_path: Path) -> Path:
     """A pipeline that has met one fault."""
-    lines = [f"time,plant,{','.join(CHANNELS)}"]
-    for row, values in enumerate(heated(600, (FAULT,)).tolist()):
-        lines.append(f"{iso((1_700_000_000 + row) * SECOND)},a,{','.join(map(str, values))}")
-    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
-    say("run", str(config))
-    return config
+    rows = enumerate(heated(600, (FAULT,)).tolist())
+    write_rows(tmp_path, ",".join(("plant", *CHANNELS)), ((row, "a", *each) for row, each in rows))
+    return run(tmp_path, CONFIG)
 
 
 def test_sinks_and_explain_name_the_covariate_that_goes_with_the_fault(ran: Path) -> None:
     lines = (ran.parent / "incidents.jsonl").read_text(encoding="utf-8").splitlines()
-    started = iso((1_700_000_000 + FAULT) * SECOND)
-    one = [one for one in map(json.loads, lines) if one["started_at"] == started][-1]
+    one = [one for one in map(json.loads, lines) if one["started_at"] == moment(FAULT)][-1]
     assert one["covariates"][0]["name"] == "sun"
     assert sum(each["share"] for each in one["covariates"]) == pytest.approx(1.0, abs=1e-3)
     shown = " ".join(say("explain", str(ran), one["id"]).split())

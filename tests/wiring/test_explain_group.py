@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles.command_line import say
+from oracles.run_of_rows import run, write_rows
 
 from tocsin.pipeline.grouping import group_id
-from tocsin.pipeline.incidents import iso
 
 CONFIG = """
 version: 1
@@ -20,23 +20,20 @@ events: {close_rows: 3, group: {within: 1m}}
 sinks: {file: {type: jsonl, path: incidents.jsonl}}
 state: {dir: state}
 """
-SECOND = 1_000_000_000
 FAULTS = {"a": 1000, "b": 1010, "c": 1400}  # two pumps fail together, one long after
 
 
 @pytest.fixture
 def ran(tmp_path: Path) -> Path:
     """A pipeline that has met three faults."""
-    rng, lines = np.random.default_rng(3), ["time,pump,flow"]
-    for tick in range(1500):
-        for pump, first in FAULTS.items():
-            flow = rng.normal() + 30.0 * (first <= tick < first + 6)
-            lines.append(f"{iso((1_700_000_000 + tick) * SECOND)},{pump},{flow:.6f}")
-    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
-    say("run", str(config))
-    return config
+    rng = np.random.default_rng(3)
+    rows = [
+        (tick, pump, rng.normal() + 30.0 * (first <= tick < first + 6))
+        for tick in range(1500)
+        for pump, first in FAULTS.items()
+    ]
+    write_rows(tmp_path, "pump,flow", rows)
+    return run(tmp_path, CONFIG)
 
 
 def told(config: Path) -> dict[str, dict[str, str]]:

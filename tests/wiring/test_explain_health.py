@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles.command_line import say
-
-from tocsin.pipeline.incidents import iso
+from oracles.run_of_rows import run, write_rows
 
 CONFIG = """
 version: 1
@@ -18,7 +17,6 @@ health: {stuck_rows: 20}
 sinks: {file: {type: jsonl, path: incidents.jsonl}}
 state: {dir: state}
 """
-SECOND = 1_000_000_000
 
 
 @pytest.mark.parametrize(("until", "end"), [(200, "open → calm"), (300, "now open, in revision")])
@@ -27,11 +25,8 @@ def test_a_stuck_channel_opens_at_once_and_has_no_alarms(
 ) -> None:
     flow = np.random.default_rng(5).normal(size=300)
     flow[100:until] = 4.5
-    lines = [f"{iso((1_700_000_000 + row) * SECOND)},{value}" for row, value in enumerate(flow)]
-    (tmp_path / "rows.csv").write_text("\n".join(["time,flow", *lines, ""]), encoding="utf-8")
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
-    say("run", str(config))
+    write_rows(tmp_path, "flow", enumerate(flow.tolist()))
+    config = run(tmp_path, CONFIG)
     revisions = map(json.loads, (tmp_path / "incidents.jsonl").read_text("utf-8").splitlines())
     stuck = next(each for each in revisions if each["kind"] == "stuck")
     shown = " ".join(say("explain", str(config), stuck["id"]).split())

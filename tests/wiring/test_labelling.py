@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles.command_line import say
+from oracles.run_of_rows import run, write_rows
 from typer.testing import CliRunner
 
 from tocsin.cli import app
 from tocsin.config import load
-from tocsin.pipeline.incidents import Incident, iso
+from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.store import Store
 
 CONFIG = """
@@ -23,24 +24,19 @@ thresholds: {default: {tail: 0.003}}
 events: {close_rows: 3}
 state: {dir: state}
 """
-SECOND = 1_000_000_000
 
 
 def rows_of(folder: Path, lasting: int) -> None:
     flow = np.random.default_rng(3).normal(size=1500)
     flow[1000 : 1000 + lasting] += 12.0
-    lines = [f"{iso((1_700_000_000 + i) * SECOND)},{value:.6f}" for i, value in enumerate(flow)]
-    (folder / "rows.csv").write_text("time,flow\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    write_rows(folder, "flow", enumerate(flow.tolist()))
 
 
 @pytest.fixture
 def ran(tmp_path: Path) -> Path:
     """A pipeline that has met a fault of six rows."""
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
     rows_of(tmp_path, lasting=6)
-    say("run", str(config))
-    return config
+    return run(tmp_path, CONFIG)
 
 
 def the_fault(config: Path) -> Incident:
