@@ -105,6 +105,14 @@ class _Part:
         return bool(self.incidents) or len(self.letters) > _MANY_LETTERS
 
 
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Who looks on, and who says how to go on, while it runs."""
+
+    watch: Callable[[Watched], None] | None
+    settings: Callable[[], Chain | None] | None
+
+
 def run(  # noqa: PLR0913 - what runs, where from, where to, and who looks on
     chain: Chain,
     source: Source,
@@ -126,8 +134,8 @@ def run(  # noqa: PLR0913 - what runs, where from, where to, and who looks on
     Raises SourceError if the source cannot go on and StateError if the store cannot; what was
     checkpointed until then is kept, and a later run goes on from there.
     """
-    loop = _Loop(chain, source, store, Post(store, delivery), options or RunOptions(), watch)
-    loop.settings = settings
+    people = _People(watch, settings)
+    loop = _Loop(chain, source, store, Post(store, delivery), options or RunOptions(), people)
     try:
         ended = loop.read(stop)
         loop.finish(ended=ended)
@@ -146,12 +154,11 @@ class _Loop:
         store: Store,
         post: Post,
         options: RunOptions,
-        watch: Callable[[Watched], None] | None,
+        people: _People,
     ) -> None:
         self.chain, self.source, self.store, self.post = chain, source, store, post
-        self.options, self.watch = options, watch
+        self.options, self.people = options, people
         self.notes = Notes(store)
-        self.settings: Callable[[], Chain | None] | None = None
         self.summary = Summary(delivered=post.delivered, failures=post.failures)
         self._parts: dict[str, _Part] = {}
         self._fenced: set[str] = set()  # what the source may still give rows of
@@ -238,10 +245,11 @@ class _Loop:
 
     def _listen(self) -> None:
         """Do what people have asked for since the last time."""
-        if self.settings is None or time.monotonic() - self._listened_s < _PROMPT_S:
+        settings = self.people.settings
+        if settings is None or time.monotonic() - self._listened_s < _PROMPT_S:
             return
         self._listened_s = time.monotonic()
-        chain = self.settings()
+        chain = settings()
         if chain is not None:
             self._change(chain)
         labels = self.notes.pending()
@@ -295,9 +303,10 @@ class _Loop:
         self.summary.refused.update(why for _, why in outcome.refused)
         if reading is not None and self.options.on_late == "dead_letter":
             part.letters += _refused_letters(reading, outcome)
-        if self.watch is not None:
+        if self.people.watch is not None:
             names = part.state.keys.names
-            self.watch(Watched(part.name, names, reading, outcome, part.state, self.summary))
+            watched = Watched(part.name, names, reading, outcome, part.state, self.summary)
+            self.people.watch(watched)
 
     def _idle(self) -> None:
         """Nothing came: a partition's clock goes on as the wall clock does."""
