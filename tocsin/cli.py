@@ -362,8 +362,10 @@ def produce(
 @app.command(name="train-zero-shot")
 def train_zero_shot(
     out: Annotated[Path, typer.Option(help="Where it trains; a repeat goes on there.")],
-    steps: Annotated[int, typer.Option(min=1, help="Batches to train on.")] = 20_000,
-    seed: Seed = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Batches; by default those of the shipped weights.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the windows and the first weights.")] = 0,
     form: Annotated[
         Literal["live", "offline"], typer.Option(help="What the encoder is to read.")
     ] = "live",
@@ -372,4 +374,5 @@ def train_zero_shot(
     """Train the encoder of the detector rcd anew, on series of our own making."""
     from tocsin.commands import training  # noqa: PLC0415 - keeps --help light
 
-    training.train_zero_shot(out, steps, seed, form, ahead=ahead)
+    course = training.course_of(form, steps)
+    training.train_zero_shot(out, form, seed, course, ahead=ahead)

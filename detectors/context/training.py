@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -44,10 +44,11 @@ class Plan:
     """The settings of a training.
 
     The rate rises over `warm` steps to `rate`, stays, and falls along a half cosine to 0 over the
-    last `fall` of `steps`; up to there the steps do not depend on how many there will be, so that
-    a training can be made longer or shorter while it goes. What is kept is the moving average of
-    the weights, `average` of it from before each step. With `precision` bfloat16, matrix products
-    are of bfloat16 factors summed in float32.
+    last `fall` of the steps; it does so in each of `rounds`, of `steps` / `rounds` steps (warm
+    restarts: Loshchilov and Hutter, 2017, arXiv:1608.03983). A training goes on from any checkpoint
+    up to which its rates are the same, so it can be made longer while the rate is level, or by a
+    round. What is kept is the moving average of the weights, `average` of it from before each step.
+    With `precision` bfloat16, matrix products are of bfloat16 factors summed in float32.
     """
 
     steps: int = 20_000
@@ -55,6 +56,7 @@ class Plan:
     rate: float = 6e-4
     warm: int = 500
     fall: float = 0.6
+    rounds: int = 1
     decay: float = 0.01
     average: float = 0.998
     clip: float = 1.0
@@ -66,9 +68,11 @@ class Plan:
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "warm", "save_every", "check_every", "check_windows"):
+        for name in ("steps", "warm", "rounds", "save_every", "check_every", "check_windows"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1; found {getattr(self, name)}")
+        if self.steps % self.rounds:
+            raise ConfigError(f"steps must be whole rounds; found {self.steps} in {self.rounds}")
         if not 0 < self.fall <= 1:
             raise ConfigError(f"fall must be a share in 0 to 1; found {self.fall}")
 
@@ -78,7 +82,9 @@ class Plan:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, which count from 1."""
-        left = (self.steps - step) / max(1.0, self.fall * self.steps)  # 1 where the fall begins
+        whole = self.steps // self.rounds
+        step = (step - 1) % whole + 1
+        left = (whole - step) / max(1.0, self.fall * whole)  # 1 where the fall begins
         fallen = 0.5 - 0.5 * math.cos(math.pi * min(1.0, max(0.0, left)))
         return self.rate * min(1.0, step / self.warm) * fallen
 
@@ -269,9 +275,9 @@ def _same_course(path: Path, was: dict[str, Any], plan: Plan, step: int) -> None
     """Refuse a checkpoint whose first steps this plan would have taken otherwise."""
     now = plan.as_table()
     free = {"save_every", "check_every", "check_windows"}
-    # While the rate is still level, the number of steps has made no difference.
-    if step <= (1.0 - plan.fall) * min(plan.steps, was["steps"]):
-        free |= {"steps"}
+    before = replace(plan, steps=was["steps"], rounds=was["rounds"])
+    if all(before.rate_at(one) == plan.rate_at(one) for one in range(1, step + 1)):
+        free |= {"steps", "rounds"}
     differing = [name for name in now if name not in free and now[name] != was.get(name)]
     if differing:
         name = differing[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,16 @@ _HARD = ("phase_jump", "out_of_place", "reversed", "negated")
 _NOISY = 0.12  # share of the windows to train on that are plain noise
 _WRONG = 0.8  # share of those into which an anomaly is planted
 _SAME = 0.01  # the share by which another machine's losses may differ
+
+
+class Course(NamedTuple):
+    """How many steps are trained, and in how many rounds of the learning rate."""
+
+    steps: int
+    rounds: int = 1
+
+
+SHIPPED: dict[Form, Course] = {"live": Course(20_000), "offline": Course(80_000, rounds=2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +94,24 @@ def _noise(rng: np.random.Generator, count: int, length: int) -> Drawn:
     return Drawn(values, clean, label, kind)
 
 
-def plan_of(steps: int, seed: int, form: Form = "live") -> Plan:
-    """The settings that the shipped weights of a form were trained with, for so many steps."""
-    return Plan(steps=steps, seed=seed, recipe=Recipe(hard=_HARD, form=form))
+def course_of(form: Form, steps: int | None = None) -> Course:
+    """How long the shipped weights of a form were trained, or so many steps in one round."""
+    return SHIPPED[form] if steps is None else Course(steps)
 
 
-def train_zero_shot(
-    folder: Path, steps: int, seed: int, form: Form = "live", *, ahead: bool
-) -> None:
+def plan_of(form: Form, seed: int, course: Course) -> Plan:
+    """The settings that the shipped weights of a form were trained with, for another course."""
+    recipe = Recipe(hard=_HARD, form=form)
+    return Plan(steps=course.steps, seed=seed, rounds=course.rounds, recipe=recipe)
+
+
+def train_zero_shot(folder: Path, form: Form, seed: int, course: Course, *, ahead: bool) -> None:
     """Train into a folder, or go on with what is there; at the end it has `rcd.safetensors`.
 
     `ahead` draws windows in a second process, which takes another half core.
     """
-    stderr().print(f"Training for {steps} steps; {folder / 'log.jsonl'} tells how it goes.")
-    weights = train(Generated(), plan_of(steps, seed, form), folder, ahead=ahead)
+    stderr().print(f"Training for {course.steps} steps; {folder / 'log.jsonl'} tells how it goes.")
+    weights = train(Generated(), plan_of(form, seed, course), folder, ahead=ahead)
     stderr().print(f"The weights are in {weights}.")
 
 
@@ -111,7 +126,7 @@ def reproduce(steps: int = 200, log: Path = LOGS["live"]) -> float:
     if header is None:
         raise StateError(f"{log}: does not say how the training was planned")
     was = header["plan"]
-    plan = plan_of(was["steps"], was["seed"], was["recipe"]["form"])
+    plan = plan_of(was["recipe"]["form"], was["seed"], Course(was["steps"], was["rounds"]))
     with TemporaryDirectory() as folder:
         plan = replace(plan, check_every=plan.steps)
         train(Generated(), plan, Path(folder), until=steps, ahead=False)

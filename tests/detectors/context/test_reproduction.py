@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tocsin.commands import training
-from tocsin.commands.training import Generated, plan_of, reproduce
+from tocsin.commands.training import Course, Generated, course_of, plan_of, reproduce
 from tocsin.detectors.context import progress
 from tocsin.detectors.context.encoder import Size
 from tocsin.detectors.context.examples import CLEAN, Form, Recipe, held_out
@@ -26,8 +26,7 @@ def test_the_first_steps_have_the_losses_of_the_log(form: Form) -> None:
 @pytest.mark.parametrize("form", LOGS)
 def test_the_log_was_planned_as_the_command_plans(form: Form) -> None:
     plan = progress.read(LOGS[form])[0]["plan"]
-    now = json.loads(json.dumps(plan_of(plan["steps"], plan["seed"], form).as_table()))
-    assert plan == now
+    assert plan == json.loads(json.dumps(plan_of(form, plan["seed"], course_of(form)).as_table()))
 
 
 def test_another_loss_is_told(tmp_path: Path) -> None:
@@ -42,13 +41,13 @@ def test_another_loss_is_told(tmp_path: Path) -> None:
 def test_the_command_trains_into_a_folder_and_says_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def small(steps: int, seed: int, form: Form) -> Plan:
+    def small(form: Form, seed: int, course: Course) -> Plan:
         size = Size(width=16, heads=2, blocks=1, inner=32, fine=4)
         recipe = Recipe(length=256, points=512, form=form)
-        return Plan(steps=steps, seed=seed, check_windows=8, size=size, recipe=recipe)
+        return Plan(steps=course.steps, seed=seed, check_windows=8, size=size, recipe=recipe)
 
     monkeypatch.setattr(training, "plan_of", small)
-    training.train_zero_shot(tmp_path, 2, 7, ahead=False)
+    training.train_zero_shot(tmp_path, "live", 7, course_of("live", 2), ahead=False)
     assert "rcd.safetensors" in capsys.readouterr().err
     value = RelativeContext(weights=str(tmp_path / "rcd.safetensors")).offline(
         Spec((1,)), np.empty((0, 1)), np.zeros((100, 1))

@@ -142,6 +142,29 @@ def test_more_steps_after_the_rate_fell_are_refused(tmp_path: Path) -> None:
         train(Spikes(), replace(TINY, steps=20), tmp_path, ahead=False)
 
 
+def test_a_training_that_is_done_goes_on_for_another_round(tmp_path: Path) -> None:
+    """As if both rounds had been asked for at once."""
+    twice = replace(TINY, steps=20, rounds=2)
+    train(Spikes(), TINY, tmp_path / "one", ahead=False)
+    after = train(Spikes(), twice, tmp_path / "one", ahead=False)
+    at_once = train(Spikes(), twice, tmp_path / "two", ahead=False)
+    assert after.read_bytes() == at_once.read_bytes()
+
+
+def test_each_round_has_the_rates_of_a_training_of_its_own() -> None:
+    alone, rounds = replace(TINY, steps=50, warm=5), replace(TINY, steps=150, warm=5, rounds=3)
+    rates = [alone.rate_at(step) for step in range(1, 51)]
+    assert max(rates) == alone.rate
+    assert rates[0] == alone.rate / 5
+    assert rates[-1] == 0.0
+    assert [rounds.rate_at(step) for step in range(1, 151)] == 3 * rates
+
+
+def test_rounds_that_are_not_whole_are_refused() -> None:
+    with pytest.raises(ConfigError, match="steps must be whole rounds; found 10 in 3"):
+        Plan(steps=10, rounds=3)
+
+
 def test_a_plan_without_steps_is_refused() -> None:
     with pytest.raises(ConfigError, match="steps must be at least 1; found 0"):
         Plan(steps=0)
