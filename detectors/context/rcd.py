@@ -49,9 +49,10 @@ class RelativeContext:
     `offline` reads windows of `wide` blocks at `wide_scales`, half overlapping, scaled by all
     their points, with rows on both sides, and each window four ways: as it is, upside down,
     backwards, and both. Logits are averaged over these and over the windows that cover a row, of
-    which the 64 blocks at either end count less. A channel's median logit over the series is
-    then taken off, so that 0 is what is usual for it, and one that is restless throughout does not
-    drown the others.
+    which the 64 blocks at either end count less; half of a block's logit is the largest of the 8
+    blocks on either side, as events do not end to the row. A channel's median logit over the series
+    is then taken off, so that 0 is what is usual for it, and one that is restless throughout does
+    not drown the others.
 
     Finds spikes, stuck or noisy stretches, shapes and values out of place, and changes of level or
     rhythm while they set in. Misses what lasts longer than the window, correlation that breaks

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tocsin.detectors.context import blocks
 from tocsin.detectors.context.encoder import Encoder
@@ -19,6 +20,7 @@ Logits = Callable[[FloatArray, int], FloatArray]
 LARGEST_BLOCK = 64  # rows
 _FEWEST = 64  # blocks of a series that make a scale worth reading
 _RAMP = 64  # blocks at the ends of a window, where one side of the context is short
+_NEAR = PATCH // 2  # blocks on either side that a block shares its logit with
 
 
 class Read(Protocol):
@@ -95,15 +97,28 @@ def newest(series: FloatArray, window: int, scales: tuple[int, ...], logits: Log
 def both_sides(
     series: FloatArray, wide: int, scales: tuple[int, ...], logits: Logits
 ) -> FloatArray:
-    """The logit of every point of one series (N,), averaged over windows and scales."""
-    total, joined = np.zeros(len(series)), 0
+    """The logit of every point of one series (N,), averaged over windows and scales.
+
+    Where an event begins and ends is never known to the row, so at each scale a block's logit is
+    half its own and half the largest of the 8 blocks on either side.
+    """
+    total, found = np.zeros(len(series)), by_scale(series, wide, scales, logits)
+    for size, logit in found.items():
+        total += np.repeat(shared(logit), size)[: len(series)]
+    return total / len(found)
+
+
+def by_scale(
+    series: FloatArray, wide: int, scales: tuple[int, ...], logits: Logits
+) -> dict[int, FloatArray]:
+    """The logit of every block of one series (N,), for each scale that it is long enough for."""
+    found: dict[int, FloatArray] = {}
     for size in sorted(scales):
         coarse = blocks.from_the_start(series, size)
-        if len(coarse) < _FEWEST and joined:
+        if len(coarse) < _FEWEST and found:
             break  # there is no context at this scale
-        joined += 1
-        total += np.repeat(_covered(coarse, wide, logits), size)[: len(series)]
-    return total / max(joined, 1)
+        found[size] = _covered(coarse, wide, logits)
+    return found
 
 
 def offline_scores(read: Read, encoder: Encoder, history: FloatArray, series: FloatArray) -> Scores:
@@ -125,6 +140,17 @@ def _usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArra
     spoken = known.any(axis=0)
     logit[:, spoken] -= np.nanmedian(logit[:, spoken], axis=0)
     return logit
+
+
+def shared(logit: FloatArray) -> FloatArray:
+    """Half of each logit (N,) and half of the largest within 8 blocks on either side.
+
+    >>> shared(np.array([0.0, 4.0] + [0.0] * 10)).tolist()
+    [2.0, 4.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
+    """
+    padded = np.pad(logit, _NEAR, constant_values=-np.inf)
+    largest: FloatArray = sliding_window_view(padded, 2 * _NEAR + 1).max(axis=1)
+    return 0.5 * logit + 0.5 * largest
 
 
 def softened(logit: FloatArray) -> FloatArray:
