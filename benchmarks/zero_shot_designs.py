@@ -16,7 +16,13 @@ import numpy as np
 
 from tocsin.detectors.context.progress import average_precision
 from tocsin.detectors.context.rcd import RelativeContext
-from tocsin.detectors.context.reading import by_scale, logits_by, shared, together
+from tocsin.detectors.context.reading import (
+    by_scale,
+    logits_by,
+    shared,
+    together,
+    usual_taken_off,
+)
 from tocsin.detectors.context.shipped import encoder_of
 from tocsin.evaluation.datasets.catalogue import read_folder
 from tocsin.evaluation.datasets.labelled import Labelled
@@ -81,10 +87,8 @@ def scores(channels: list[Scales], values: FloatArray, design: str) -> FloatArra
         join([np.repeat(share(logit), size)[: len(values)] for size, logit in scales.items()])
         for scales in channels
     ]
-    logit = np.where(np.isfinite(values), np.stack(joined, axis=1), np.nan)
-    spoken = np.isfinite(values).any(axis=0)
-    logit[:, spoken] -= np.nanmedian(logit[:, spoken], axis=0)
-    return np.nan_to_num(together(logit), nan=_UNSEEN)
+    score = together(usual_taken_off(np.stack(joined, axis=1), values))
+    return np.nan_to_num(score, nan=_UNSEEN)
 
 
 def main(data: Path, weights: str) -> None:

@@ -124,19 +124,20 @@ def by_scale(
 def offline_scores(read: Read, encoder: Encoder, history: FloatArray, series: FloatArray) -> Scores:
     """The scores of a series (N, C) from both sides, with history (M, C) before it as context."""
     whole = np.concatenate([history, series]).astype(np.float64)
-    logit = _usual_taken_off(whole, read, logits_by(encoder))[len(history) :]
+    logits = logits_by(encoder)
+    found = [both_sides(each, read.wide, read.wide_scales, logits) for each in whole.T]
+    logit = usual_taken_off(np.stack(found, axis=1), whole)[len(history) :]
     return Scores(together(logit), softened(logit))
 
 
-def _usual_taken_off(whole: FloatArray, read: Read, logits: Logits) -> FloatArray:
-    """The logits (N, C) of whole series from both sides, less each channel's median.
+def usual_taken_off(found: FloatArray, whole: FloatArray) -> FloatArray:
+    """The logits (N, C) of whole series (N, C), less each channel's median.
 
     NaN where a value is missing. A channel that is restless throughout then does not drown the
     others.
     """
     known = np.isfinite(whole)
-    found = [both_sides(each, read.wide, read.wide_scales, logits) for each in whole.T]
-    logit = np.where(known, np.stack(found, axis=1), np.nan)
+    logit = np.where(known, found, np.nan)
     spoken = known.any(axis=0)
     logit[:, spoken] -= np.nanmedian(logit[:, spoken], axis=0)
     return logit

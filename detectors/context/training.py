@@ -275,9 +275,10 @@ def _same_course(path: Path, was: dict[str, Any], plan: Plan, step: int) -> None
     """Refuse a checkpoint whose first steps this plan would have taken otherwise."""
     now = plan.as_table()
     free = {"save_every", "check_every", "check_windows"}
-    before = replace(plan, steps=was["steps"], rounds=was["rounds"])
-    if all(before.rate_at(one) == plan.rate_at(one) for one in range(1, step + 1)):
-        free |= {"steps", "rounds"}
+    if was.keys() >= {"steps", "rounds"}:
+        before = replace(plan, steps=was["steps"], rounds=was["rounds"])
+        if all(before.rate_at(one) == plan.rate_at(one) for one in range(1, step + 1)):
+            free |= {"steps", "rounds"}
     differing = [name for name in now if name not in free and now[name] != was.get(name)]
     if differing:
         name = differing[0]

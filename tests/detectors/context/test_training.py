@@ -142,6 +142,15 @@ def test_more_steps_after_the_rate_fell_are_refused(tmp_path: Path) -> None:
         train(Spikes(), replace(TINY, steps=20), tmp_path, ahead=False)
 
 
+def test_a_checkpoint_that_does_not_tell_its_rounds_is_refused(tmp_path: Path) -> None:
+    train(Spikes(), TINY, tmp_path, ahead=False)
+    arrays, header = checkpoint.read(tmp_path / "state.safetensors")
+    del header["plan"]["rounds"]
+    checkpoint.write(tmp_path / "state.safetensors", arrays, header)
+    with pytest.raises(StateError, match="was trained with rounds None, this run has 1"):
+        train(Spikes(), TINY, tmp_path, ahead=False)
+
+
 def test_a_training_that_is_done_goes_on_for_another_round(tmp_path: Path) -> None:
     """As if both rounds had been asked for at once."""
     twice = replace(TINY, steps=20, rounds=2)
