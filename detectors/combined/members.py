@@ -9,17 +9,7 @@ import numpy as np
 
 from tocsin.detectors.catalogue import load
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.types import (
-    Band,
-    Batch,
-    FloatArray,
-    IntArray,
-    Scorer,
-    Scores,
-    Spec,
-    Traits,
-    frames_of,
-)
+from tocsin.pipeline.types import Batch, FloatArray, Scorer, Scores, Spec, Traits, frames_of
 
 _ALONE = frozenset({"spike", "level_shift"})  # what shows in a channel without the others
 
@@ -123,29 +113,8 @@ def blame_of(scores: Scores, batch: Batch) -> FloatArray:
     return np.zeros(batch.values.shape) if scores.blame is None else scores.blame
 
 
-def expected_by(scorer: Scorer[Any], state: Any, batch: Batch, rows: IntArray) -> Band | None:
-    """What an inner scorer expects of some rows; NaN for the others, None where it cannot tell."""
-    told: Band | None = _asked(scorer, "expects", state, batch.take(rows))
-    if told is None:
-        return None
-    found = Band(*(np.full((len(batch), batch.values.shape[2]), np.nan) for _ in range(2)))
-    found.expected[rows], found.usual[rows] = told.expected, told.usual
-    return found
-
-
-def attributed_by(
-    scorer: Scorer[Any], state: Any, batch: Batch, rows: IntArray
-) -> FloatArray | None:
-    """What an inner scorer puts down to covariates of some rows; 0 for the others, None without."""
-    told: FloatArray | None = _asked(scorer, "attribute", state, batch.take(rows))
-    if told is None:
-        return None
-    found = np.zeros((len(batch), batch.values.shape[2]))
-    found[rows] = told
-    return found
-
-
-def _asked(scorer: Scorer[Any], method: str, state: Any, batch: Batch) -> Any:
+def asked(scorer: Scorer[Any], method: str, state: Any, batch: Batch) -> Any:
+    """What an inner scorer tells by an optional method; None where it has none or cannot tell."""
     ask = getattr(scorer, method, None)
     return None if ask is None else ask(state, newest(batch, scorer))
 

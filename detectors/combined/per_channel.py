@@ -10,8 +10,8 @@ import numpy as np
 from tocsin.detectors.combined import standing
 from tocsin.detectors.combined.members import (
     advanced,
+    asked,
     blame_of,
-    expected_by,
     gathered,
     inherited,
     is_trainable,
@@ -145,12 +145,12 @@ class PerChannel:
 
     def expects(self, state: PerChannelState, batch: Batch) -> Band | None:
         """What `of` expects of each channel's newest values; None where it cannot tell."""
-        every, told = np.arange(len(batch)), list[Band]()
-        for c, inner, _ in self._channels(state, batch):
-            band = expected_by(self.of, inner, self._channel(batch, c), every)
-            if band is None:
-                return None
-            told.append(band)
+        told = [
+            asked(self.of, "expects", inner, self._channel(batch, c))
+            for c, inner, _ in self._channels(state, batch)
+        ]
+        if any(band is None for band in told):
+            return None
         return Band(*(np.concatenate(part, axis=1) for part in zip(*told, strict=True)))
 
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:

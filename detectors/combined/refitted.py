@@ -11,9 +11,8 @@ import numpy as np
 from tocsin.detectors.ahead import Ahead
 from tocsin.detectors.combined.members import (
     advanced,
-    attributed_by,
+    asked,
     blame_of,
-    expected_by,
     inherited,
     is_trainable,
     newest,
@@ -183,15 +182,18 @@ class Refitted:
 
     def expects(self, state: RefittedState, batch: Batch) -> Band | None:
         """What the present fits expect of the newest rows; None where `of` cannot tell."""
-        self._check(state, batch)
-        live = np.flatnonzero(state.live[batch.key])
-        return expected_by(self.of, state.inner, batch, live)
+        live, told = self._told("expects", state, batch)
+        return None if told is None else Band(*(_spread(part, live, np.nan) for part in told))
 
     def attribute(self, state: RefittedState, batch: Batch) -> FloatArray | None:
         """What the present fits put down to covariates; None where `of` cannot tell."""
-        self._check(state, batch)
-        live = np.flatnonzero(state.live[batch.key])
-        return attributed_by(self.of, state.inner, batch, live)
+        live, told = self._told("attribute", state, batch)
+        return None if told is None else _spread(told, live, 0.0)
+
+    @property
+    def covariates(self) -> tuple[int, ...]:
+        """The places of the channels that `of` reads as covariates."""
+        return tuple(getattr(self.of, "covariates", ()))
 
     def fit(self, spec: Spec, batches: Iterable[Batch]) -> RefittedState:
         """The state fitted on clean history; the first fit anew comes `every` rows later."""
@@ -210,6 +212,12 @@ class Refitted:
     @property
     def _first(self) -> int:
         return max(1, self.of.warmup)
+
+    def _told(self, method: str, state: RefittedState, batch: Batch) -> tuple[BoolArray, Any]:
+        """Which rows (B,) are of a fitted series, and what `of` tells of those."""
+        self._check(state, batch)
+        live = state.live[batch.key]
+        return live, asked(self.of, method, state.inner, batch.take(live))
 
     def _ask(
         self, ask: Callable[[Any, Batch], Scores], state: RefittedState, batch: Batch
@@ -302,6 +310,13 @@ class Refitted:
         if len(batch) and not 0 <= batch.key.min() <= batch.key.max() < room:
             keys = f"{batch.key.min()} to {batch.key.max()}"
             raise TocsinError(f"keys {keys} in a state with room for {room}")
+
+
+def _spread(part: FloatArray, live: BoolArray, others: float) -> FloatArray:
+    """Numbers (L, C) of the rows that are live (B,), among `others` (B, C) for the rest."""
+    found = np.full((len(live), part.shape[1]), others)
+    found[live] = part
+    return found
 
 
 def _fitted(scorer: Scorer[Any], rows: FloatArray, time: IntArray) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brokers import Broker
+from oracles.run_of_rows import BEGIN, run, write_rows
 from typer.testing import CliRunner
 
 from tocsin.cli import app
@@ -21,8 +22,7 @@ from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.state import same
 from tocsin.pipeline.store import Store
 
-SECOND = 1_000_000_000
-NOON = 1_700_000_000
+NOON = BEGIN
 STAGES = """
 detectors: {distance: {type: ewma, half_life: 50}}
 thresholds: {default: {tail: 0.003}}
@@ -77,12 +77,8 @@ def ran(tmp_path: Path) -> Path:
     """The configuration of a pipeline that has met a fault of six rows in a file."""
     flow = np.random.default_rng(3).normal(size=1500)
     flow[1000:1006] += 12.0
-    lines = [f"{iso((NOON + i) * SECOND)},{value:.6f}" for i, value in enumerate(flow)]
-    (tmp_path / "rows.csv").write_text("time,flow\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(CSV + STAGES, encoding="utf-8")
-    assert invoke("run", str(config)).exit_code == 0
-    return config
+    write_rows(tmp_path, "flow", enumerate(flow.tolist()))
+    return run(tmp_path, CSV + STAGES)
 
 
 @pytest.fixture

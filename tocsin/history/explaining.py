@@ -334,8 +334,7 @@ def _courses(
 def _places(panel: Panel, origin: Origin, names: Sequence[str]) -> list[int]:
     """Where the covariates stand among the channels: those named, or the detector's own."""
     if not names:
-        scorer = origin.scorer.of if isinstance(origin.scorer, Refitted) else origin.scorer
-        return list(getattr(scorer, "covariates", ()))
+        return list(getattr(origin.scorer, "covariates", ()))
     unknown = [name for name in names if name not in panel.channels]
     if unknown:
         known = ", ".join(panel.channels)
