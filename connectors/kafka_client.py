@@ -16,6 +16,7 @@ from kafka import TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.selector import NetworkSelector
 from kafka.net.wakeup_notifier import WakeupNotifier
 
@@ -57,6 +58,27 @@ def check_options(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
             raise ConfigError(f"Kafka option {name!r} is unknown{hint}")
 
 
+class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
+    """Connects without a proxy, and closes the socket where that fails.
+
+    kafka-python 3.0 leaves such sockets to the garbage collector, so that a client whose brokers
+    are away for long holds ever more of them. It finds this class by the scheme of a proxy's URL.
+    """
+
+    SCHEMES = ("direct",)
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().connect(*args, **kwargs)
+        except BaseException:  # being cancelled too
+            self._made.close()
+            raise
+
+    def socket(self, *args: Any, **kwargs: Any) -> Any:
+        self._made = super().socket(*args, **kwargs)
+        return self._made
+
+
 def open_client(kind: Callable[..., T], options: Mapping[str, Any]) -> tuple[T, NetworkSelector]:
     """A kafka-python client that has reached its brokers, and its event loop.
 
@@ -66,6 +88,8 @@ def open_client(kind: Callable[..., T], options: Mapping[str, Any]) -> tuple[T, 
     loops: list[NetworkSelector] = []
 
     def network(**config: Any) -> KafkaNetClient:
+        if config.get("proxy_url") is None and config.get("socks5_proxy") is None:
+            config["proxy_url"] = "direct://"
         loops.append(NetworkSelector(**config))
         made.append(KafkaNetClient(net=loops[0], **config))
         return made[0]

@@ -1,9 +1,6 @@
 """Fixtures and settings that every folder of tests shares."""
 
-import gc
-import logging
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,9 +40,6 @@ def broker(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
 def start_broker(broker_binary: str) -> Iterator[Callable[..., brokers.Broker]]:
     """Starts brokers of the test's own, on a port if one is given; stopped after the test."""
     started: list[brokers.Broker] = []
-    client_log = logging.getLogger("kafka")
-    usual = client_log.level
-    client_log.setLevel(logging.CRITICAL)  # a record would keep its error, and that the socket
 
     def start(port: int | None = None) -> brokers.Broker:
         started.append(brokers.start(broker_binary, port))
@@ -54,8 +48,3 @@ def start_broker(broker_binary: str) -> Iterator[Callable[..., brokers.Broker]]:
     yield start
     for one in started:
         one.stop()
-    with warnings.catch_warnings():
-        # kafka-python leaves the sockets of refused connections to the garbage collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-    client_log.setLevel(usual)

@@ -345,8 +345,6 @@ def test_a_topic_that_is_not_there_ends_the_run_with_its_name(
 
 @pytest.mark.kafka
 @pytest.mark.slow
-# kafka-python leaves the sockets of refused connections to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_that_is_down_at_start_is_waited_for_and_nothing_is_lost(
     start_broker: Callable[..., Broker], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

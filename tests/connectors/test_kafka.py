@@ -16,11 +16,7 @@ from tocsin.connectors.kafka import KafkaSettings, KafkaSource
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.errors import ConfigError, SourceError
 
-pytestmark = [
-    pytest.mark.kafka,
-    # kafka-python leaves the sockets of refused connections to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.kafka
 
 FIELDS = FieldMap(time="ts", channels=("temp",), key=("id",))
 # A new group's first join takes the test broker half a session.

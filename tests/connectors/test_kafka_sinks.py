@@ -9,11 +9,7 @@ from tocsin.connectors.kafka_sinks import KafkaDeadLetters, KafkaSink
 from tocsin.pipeline.errors import ConfigError, SinkError
 from tocsin.pipeline.incidents import DeadLetter, Incident, State
 
-pytestmark = [
-    pytest.mark.kafka,
-    # kafka-python leaves the sockets of refused connections to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.kafka
 
 NOON = 1_700_000_000 * 10**9
 

@@ -169,7 +169,7 @@ class TestReading:
             read(broker, "no-such-labels")
 
     def test_refuses_brokers_that_are_not_there(self, start_broker):
-        down = start_broker()  # whose fixture clears away the sockets of refused connections
+        down = start_broker()
         down.stop()
 
         with pytest.raises(SourceError, match=rf"topic 'labels' at {down.address}"):

@@ -18,6 +18,8 @@ from tocsin.pipeline.errors import ConfigError, SinkError
 try:
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
+
+    from tocsin.connectors.kafka_client import open_client
 except ModuleNotFoundError as missing:
     raise ConfigError("produce needs kafka-python: pip install 'tocsin[kafka]'") from missing
 
@@ -96,11 +98,10 @@ def _ticks(plant: Plant) -> Any:
 def _connect(target: Target, stop: Stop) -> Any:
     """The producer, however long the brokers take to be there; None when told to stop."""
     clock = SystemClock()
+    options = {"bootstrap_servers": target.brokers.split(","), "linger_ms": 50, "acks": "all"}
     while not stop():
         try:
-            return KafkaProducer(
-                bootstrap_servers=target.brokers.split(","), linger_ms=50, acks="all"
-            )
+            return open_client(KafkaProducer, options)[0]
         except KafkaError as error:
             stderr().print(f"{target.brokers} cannot be reached ({error}); trying again")
             clock.wait(_RETRY_S)
