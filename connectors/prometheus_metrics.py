@@ -124,6 +124,7 @@ class _Counts:
     under: int = 0
     verdicts: IntArray = field(default_factory=lambda: np.zeros(len(WORDS), dtype=np.int64))
     refused: Counter[str] = field(default_factory=Counter)
+    forgotten: int = 0
     incidents: Counter[tuple[str, str]] = field(default_factory=Counter)  # by kind and state
 
     def add(self, seen: Watched) -> None:
@@ -138,6 +139,7 @@ class _Counts:
         codes = verdicts.verdict.astype(np.int64) - NO_OPINION
         self.verdicts += np.bincount(codes, minlength=len(WORDS))
         self.refused.update(map(itemgetter(1), outcome.refused))
+        self.forgotten += len(outcome.forgotten)
         self.incidents.update((each.kind, each.state) for each in outcome.incidents)
 
     def samples(self, part: str) -> Iterator[Sample]:
@@ -146,6 +148,7 @@ class _Counts:
         yield "tocsin_records_rejected_total", (part,), self.rejected
         for why in _REASONS:
             yield "tocsin_rows_refused_total", (part, why), self.refused[why]
+        yield "tocsin_series_forgotten_total", (part,), self.forgotten
         for code, word in WORDS.items():
             yield "tocsin_rows_judged_total", (part, word), int(self.verdicts[code - NO_OPINION])
         yield "tocsin_alarms_expected_total", (part,), self.expected
@@ -175,7 +178,7 @@ class _Standing:
 
     def look(self, state: ChainState, examined: Sequence[Examination]) -> None:
         """Note the rest from the state after a step; copied, as the loop goes on changing it."""
-        self.series = len(state.keys)
+        self.series = state.keys.live
         self.judged, self.clock = state.clock, state.order.clock
         if isinstance(state.selftest, SelfTestState):
             self.tests = self.tests or _Tests()

@@ -61,6 +61,12 @@ _INCIDENTS = (
 _SERIES = (
     Metric("tocsin_series", "gauge", ("part",), "Series of the partition."),
     Metric(
+        "tocsin_series_forgotten_total",
+        "counter",
+        ("part",),
+        "Series that were forgotten, as nothing had come of them for longer than `retention`.",
+    ),
+    Metric(
         "tocsin_series_blind",
         "gauge",
         ("part",),

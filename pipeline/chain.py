@@ -9,6 +9,7 @@ import numpy as np
 
 from tocsin.pipeline.calibrate import Calibrator, Conformal
 from tocsin.pipeline.calibration.drift import DriftState, DriftWatch, refuse_uneven
+from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes, EpisodesState, Naming
 from tocsin.pipeline.gate import Gate, GateState, Waiting
@@ -18,6 +19,7 @@ from tocsin.pipeline.health import Health, HealthState
 from tocsin.pipeline.keyed import grow, per_key
 from tocsin.pipeline.keys import KeyTable
 from tocsin.pipeline.order import NEVER, Order, OrderState
+from tocsin.pipeline.retention import Retention, RetentionState
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.stage import Rules, RulesState
 from tocsin.pipeline.selftest.settings import SelfTest, SelfTestState
@@ -34,9 +36,10 @@ class Chain:
     `spec` is the shape of one row; the scorer is given windows of `window.length` of them. With
     `abstention`, rows whose decision hangs on which scores happened to calibrate it are "can't
     say"; it needs a calibrator that tells the `size` of its history. At most `max_series` series
-    are kept in a partition; rows of further ones are refused. With `grouping`, incidents of the
-    partition carry the group they belong to. With `drift`, series whose tails are no longer even
-    are told; it needs a calibrator whose tails are meant to be.
+    are kept in a partition; rows of further ones are refused. With `retention`, series that have
+    gone silent for good are forgotten. With `grouping`, incidents of the partition carry the group
+    they belong to. With `drift`, series whose tails are no longer even are told; it needs a
+    calibrator whose tails are meant to be.
     """
 
     spec: Spec
@@ -55,6 +58,7 @@ class Chain:
     selftest: SelfTest | None = None
     grouping: Grouping | None = None
     drift: DriftWatch | None = None
+    retention: Retention | None = None
 
     def __post_init__(self) -> None:
         takes = self.scorer.traits.item
@@ -71,6 +75,12 @@ class Chain:
             )
         if self.drift is not None:
             refuse_uneven(self.calibrator)
+        if self.retention is not None and self.retention.after_ns <= self.order.lateness_ns:
+            raise ConfigError(
+                "series must be remembered for longer than their rows may wait for others; found "
+                f"{describe_duration(self.retention.after_ns)}, and an allowed lateness of "
+                f"{describe_duration(self.order.lateness_ns)}"
+            )
 
     @property
     def in_bulk(self) -> bool:
@@ -151,6 +161,7 @@ class ChainState:
     selftest: SelfTestState | NoState
     grouping: GroupingState | NoState
     drift: DriftState | NoState
+    retention: RetentionState | NoState
     held: Held
     clock: int
     ticks: int
@@ -201,6 +212,7 @@ def start(chain: Chain) -> ChainState:
         selftest=chain.selftest.start(item) if chain.selftest else NoState(),
         grouping=chain.grouping.start() if chain.grouping else NoState(),
         drift=chain.drift.start() if chain.drift else NoState(),
+        retention=chain.retention.start() if chain.retention else NoState(),
         held=Held(none, none, windows, none_yet, none_yet, none_yet > 0, none_yet),
         clock=NEVER,
         ticks=0,
@@ -209,11 +221,11 @@ def start(chain: Chain) -> ChainState:
     )
 
 
-def make_room(chain: Chain, state: ChainState, new: int) -> None:
-    """Give the last `new` series of the key table their rows in every stage."""
+def make_room(chain: Chain, state: ChainState, new: IntArray) -> None:
+    """Give new series, by their ids (N,) in the key table, their rows in every stage."""
     grow(state, len(state.keys))
     channels = chain.spec.channel_names()
-    for key in range(len(state.keys) - new, len(state.keys)):
+    for key in new.tolist():
         chain.health.enlist(state.health, key, state.keys.names[key], channels)
 
 

@@ -5,10 +5,10 @@ from copy import deepcopy
 
 import numpy as np
 
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.chain import Chain, ChainState
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.labels import Label
-from tocsin.pipeline.step import accept
 
 _MOST = 50  # times that one score is taught; a higher level needs a longer look than one label
 
@@ -23,7 +23,8 @@ def apply(
     as `accept`. The others change nothing here: the rows of an open incident are not learned while
     learning is frozen, and a detector that is fitted anew leaves their rows out.
     """
-    if label.series not in state.keys.names:
+    key = state.keys.find(label.series)
+    if key < 0:
         return "its series is not known here; nothing changes", []
     if label.verdict == "new_normal":
         ended = accept(chain, state, label.series).incidents
@@ -32,7 +33,6 @@ def apply(
         return "kept; nothing changes in what runs", []
     if incident is None or math.isnan(incident.score):
         return "kept; without an incident's score nothing can be taught", []
-    key = state.keys.names.index(label.series)
     times = _often_enough(chain, state, key, incident)
     one, when = np.array([key]), np.array([incident.peak_at])
     for _ in range(times):

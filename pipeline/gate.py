@@ -128,7 +128,7 @@ class Gate:
 def accept(state: GateState, key: int, rows: int = 100) -> None:
     """The gate's part of an acceptance: a series is free, and learns so many rows whatever comes.
 
-    `tocsin.pipeline.step.accept` is the whole of it.
+    `tocsin.pipeline.acceptance.accept` is the whole of it.
     """
     state.since[key] = NEVER
     state.asked[key] = False

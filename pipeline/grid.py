@@ -79,9 +79,9 @@ class Grid:
         done.sort(key=lambda finished: (finished.arrival, finished.time))
         return _columns(done, values.shape[1:])
 
-    def drain(self, state: GridState, keys: int) -> tuple[IntArray, IntArray, FloatArray]:
-        """The open step of each of the first `keys` keys: the input has ended."""
-        held = np.flatnonzero(state.bin[:keys] != _NO_BIN)
+    def drain(self, state: GridState, keys: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """The open steps of these keys (N,): no row of theirs is to come."""
+        held = keys[state.bin[keys] != _NO_BIN]
         done = [
             finished
             for which in held.tolist()

@@ -95,7 +95,7 @@ class _Looks:
 
     def place(self, series: str, row: int) -> _Place:
         """Where a silence that was told at a row, or at the end of the part, is first seen."""
-        (key,) = self.state.keys.intern([series], len(self.state.keys))[0].tolist()
+        key = self.state.keys.find(series)
         alone, begin = self._alone(key, row)
 
         def is_silent(after: int) -> int:

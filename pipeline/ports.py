@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tocsin.pipeline.incidents import DeadLetter, Incident
@@ -31,6 +31,20 @@ class Reading:
     offset: IntArray
     raw: Sequence[bytes] = ()
     rejected: Sequence[DeadLetter] = field(default=())
+
+    def piece(self, rows: slice) -> "Reading":
+        """Some of the rows, as if read alone; what was rejected goes with the first."""
+        if (rows.start, rows.stop) == (0, len(self.time)):
+            return self
+        return replace(
+            self,
+            series=self.series[rows],
+            time=self.time[rows],
+            values=self.values[rows],
+            offset=self.offset[rows],
+            raw=self.raw[rows],
+            rejected=() if rows.start else self.rejected,
+        )
 
 
 class Desk(Protocol):

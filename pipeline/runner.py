@@ -18,14 +18,15 @@ from tocsin.pipeline.incidents import DeadLetter, Incident, iso
 from tocsin.pipeline.labels import Label
 from tocsin.pipeline.notes import Notes
 from tocsin.pipeline.ports import Reading, Source
+from tocsin.pipeline.reasons import Reasons
 from tocsin.pipeline.snapshot import moved
-from tocsin.pipeline.step import Outcome, close, idle, step
+from tocsin.pipeline.step import Outcome, close, idle, steps
 from tocsin.pipeline.store import Checkpoint, FencedError, Store
 from tocsin.pipeline.types import NO_KEYS
 
 _log = logging.getLogger("tocsin.pipeline")
 
-_REASONS = {
+REFUSALS = {
     "late": "the row is older than its series' newest row and came after the allowed lateness",
     "duplicate": "its series already has a row of this time",
     "ahead": "the row is far ahead of the partition's clock while other series are not",
@@ -55,15 +56,18 @@ class RunOptions:
 class Summary:
     """Counts of a run, so far while it goes on.
 
-    `delivered` and `failures` are by sink: revisions of incidents, and attempts that failed.
-    `checkpoint_s` is how long the last checkpoint took.
+    `rejected_for` says why records could not be read. `forgotten` are series that were silent for
+    too long. `delivered` and `failures` are by sink: revisions of incidents, and attempts that
+    failed. `checkpoint_s` is how long the last checkpoint took.
     """
 
     rows: int = 0
     rejected: int = 0
+    rejected_for: Reasons = field(default_factory=Reasons)
     refused: Counter[str] = field(default_factory=Counter)
     opened: int = 0
     resolved: int = 0
+    forgotten: int = 0
     checkpoints: int = 0
     undelivered: int = 0
     delivered: Counter[str] = field(default_factory=Counter)
@@ -271,12 +275,12 @@ class _Loop:
 
     def _obey(self, part: _Part, label: Label) -> None:
         """Let a label take its effect in a partition that knows its series."""
-        names = part.state.keys.names
-        if label.series not in names:
+        key = part.state.keys.find(label.series)
+        if key < 0:
             return
         incident = self.store.incident(label.incident) if label.incident else None
         effect, ended = apply(self.chain, part.state, label, incident)
-        touched = np.array([names.index(label.series)])
+        touched = np.array([key])
         self._note(part, Outcome(join_verdicts([]), ended, [], touched), None)
         part.told.append((label, effect))
         _log.info("%s: %s is %s: %s", part.name, label.series, label.verdict, effect)
@@ -291,18 +295,22 @@ class _Loop:
         part.heard_s = time.monotonic()
         part.letters += reading.rejected
         self.summary.rejected += len(reading.rejected)
+        for letter in reading.rejected:
+            self.summary.rejected_for.add(letter.reason)
         self.summary.rows += len(reading.time)
-        outcome = step(self.chain, part.state, reading.series, reading.time, reading.values)
-        self._note(part, outcome, reading)
+        rows = reading.series, reading.time, reading.values
+        for taken, outcome in steps(self.chain, part.state, *rows):
+            self._note(part, outcome, reading.piece(taken))
+            if self.options.on_late == "dead_letter":
+                part.letters += _refused_letters(reading, outcome, taken.start)
 
     def _note(self, part: _Part, outcome: Outcome, reading: Reading | None) -> None:
         part.touched.append(outcome.touched)
         part.incidents += outcome.incidents
         self.summary.opened += sum(each.state == "open" for each in outcome.incidents)
         self.summary.resolved += sum(each.state == "resolved" for each in outcome.incidents)
+        self.summary.forgotten += len(outcome.forgotten)
         self.summary.refused.update(why for _, why in outcome.refused)
-        if reading is not None and self.options.on_late == "dead_letter":
-            part.letters += _refused_letters(reading, outcome)
         if self.people.watch is not None:
             names = part.state.keys.names
             watched = Watched(part.name, names, reading, outcome, part.state, self.summary)
@@ -313,24 +321,25 @@ class _Loop:
         if not self.options.silence:
             return
         for part in self._parts.values():
-            if len(part.state.keys):
+            if part.state.keys.live:
                 silent_ns = round((time.monotonic() - part.heard_s) * 1e9)
                 self._note(
                     part, idle(self.chain, part.state, part.state.order.clock + silent_ns), None
                 )
 
 
-def _refused_letters(reading: Reading, outcome: Outcome) -> list[DeadLetter]:
-    """Rows that took no part, as dead letters with their record's bytes."""
+def _refused_letters(reading: Reading, outcome: Outcome, first: int) -> list[DeadLetter]:
+    """Rows from `first` on that took no part, as dead letters with their record's bytes."""
     letters: list[DeadLetter] = []
-    for row, why in outcome.refused:
+    for place, why in outcome.refused:
+        row = first + place
         offset = int(reading.offset[row])
         letters.append(
             DeadLetter(
                 part=reading.part,
                 position=offset,
                 index=_index_in_record(reading, row),
-                reason=f"{_REASONS[why]} ({reading.series[row]} at {iso(int(reading.time[row]))})",
+                reason=f"{REFUSALS[why]} ({reading.series[row]} at {iso(int(reading.time[row]))})",
                 stage="series" if why == "too_many_series" else "order",
                 value=_bytes_of(reading, row),
                 timestamp=int(reading.time[row]),

@@ -23,9 +23,10 @@ from tocsin.pipeline.types import IntArray
 BLOCK = 256  # keys to a block
 
 _NAMES = "keys.names"
+_FREE = "keys.free"
 _COUNT = "keys.count"  # with what is shared, so that a lost block of keys is missed
 # Each starts afresh when another kind of it is set, or when it was left out before.
-_MOVABLE = ("threshold.", "selftest.", "grouping.", "drift.")
+_MOVABLE = ("threshold.", "selftest.", "grouping.", "drift.", "retention.")
 _SET = ("health.low", "health.high", "health.stale_after")  # by this run's limits, not the saved
 
 
@@ -35,7 +36,7 @@ def header(chain: Chain) -> str:
     Where those differ, the state's layout may: all of it is written anew.
     """
     versions = {"scorer": chain.scorer.version, "calibrator": chain.calibrator.version}
-    movable = settings_of((chain.threshold, chain.selftest, chain.drift))
+    movable = settings_of((chain.threshold, chain.selftest, chain.drift, chain.retention))
     learned = {"versions": versions, "settings": json.loads(chain.learned_under())}
     return json.dumps(learned | {"movable": json.loads(movable)})
 
@@ -73,8 +74,8 @@ def restore(
     if older is not None:
         saved = _upgrade(chain, older, saved)
     state = start(chain)
-    state.keys = KeyTable(names)
-    make_room(chain, state, len(names))
+    state.keys = _table(names, saved.get(_FREE), where)
+    make_room(chain, state, state.keys.ids())
     fresh = flatten(state)
     keyed = keyed_fields(state)
     for stage in _MOVABLE:
@@ -105,6 +106,13 @@ def _alike(saved: Plain, fresh: Plain, stage: str, keyed: Container[str]) -> boo
         return False
     rows = [path for path in paths if path in keyed]
     return all(np.shape(saved[path])[1:] == np.shape(fresh[path])[1:] for path in rows)
+
+
+def _table(names: list[str], free: Any, where: str) -> KeyTable:
+    """The series by id; ids that are free have no name."""
+    if not isinstance(free, np.ndarray) or not np.isin(free, np.arange(len(names))).all():
+        raise StateError(f"{where}: which ids of the {len(names)} series are free was not saved")
+    return KeyTable(names, free)
 
 
 def _names(block: Plain, where: str) -> list[str]:

@@ -4,13 +4,12 @@ Pure but for changing the state in place: no clock, no files, no threads.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
 
-from tocsin.pipeline import gate
 from tocsin.pipeline.bulk import Block, held_rows, judge_ticks, open_block
 from tocsin.pipeline.calibration.drift import Tails, open_before
 from tocsin.pipeline.chain import (
@@ -23,7 +22,6 @@ from tocsin.pipeline.chain import (
     make_room,
     naming,
 )
-from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.events import (
     ANOMALY,
     BLIND,
@@ -38,6 +36,7 @@ from tocsin.pipeline.events import (
     UNSEEING,
     Naming,
 )
+from tocsin.pipeline.forgetting import Rows, forget_silent, nothing_forgotten
 from tocsin.pipeline.health import Seen
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.judge import (
@@ -50,7 +49,6 @@ from tocsin.pipeline.judge import (
     let_out,
     silences,
 )
-from tocsin.pipeline.keyed import forget
 from tocsin.pipeline.membership import grouped, part_of, with_groups
 from tocsin.pipeline.order import NEVER, Ordered, tick_starts
 from tocsin.pipeline.selftest.rounds import next_cut, observe
@@ -71,6 +69,7 @@ class Outcome:
     `incidents` are the new revisions, in order, each with its group where incidents are grouped.
     `refused` are the rows, by their place in the input, that took no part, each with the reason.
     `touched` are the keys whose state changed. `examined` are the self-tests that ended.
+    `forgotten` are the series, silent for too long, that were forgotten before the rows were taken.
     """
 
     verdicts: Verdicts
@@ -78,6 +77,33 @@ class Outcome:
     refused: list[tuple[int, Refused]]
     touched: IntArray
     examined: Sequence[Examination] = ()
+    forgotten: Sequence[str] = ()
+
+
+def steps(
+    chain: Chain,
+    state: ChainState,
+    series: Sequence[str],
+    time: IntArray,
+    values: FloatArray,
+    *,
+    fast: bool = True,
+) -> Iterator[tuple[slice, Outcome]]:
+    """Take rows in by as many steps as are needed; gives which rows each took, and its outcome.
+
+    One step, unless silent series are to be forgotten between the rows. The keys of an outcome are
+    those of `state.keys` until the next step is asked for, as a new series may take an old key.
+    """
+    first = 0
+    while True:
+        last = len(series)
+        if chain.retention is not None:
+            last = first + chain.retention.until_due(state.order.clock, time[first:])
+        part = slice(first, last)
+        yield part, step(chain, state, series[part], time[part], values[part], fast=fast)
+        if last >= len(series):
+            return
+        first = last
 
 
 def step(
@@ -92,10 +118,12 @@ def step(
     """Take rows of one partition in, in the order they stood there.
 
     `series` (B names), `time` (B,), `values` (B, *item). However the rows are cut into calls, the
-    verdicts, incidents and the state at the end are the same, and the same with `fast` off.
+    verdicts, incidents and the state at the end are the same, and the same with `fast` off. Where
+    series are forgotten, which is done before the rows are taken, that holds of `steps`.
     """
+    gone = forget_silent(chain, state) if len(series) else nothing_forgotten(chain)
     key, new = state.keys.intern(series, chain.max_series)
-    if new:
+    if len(new):
         make_room(chain, state, new)
     refused: list[tuple[int, Refused]] = []
     kept = np.arange(len(key))
@@ -104,25 +132,25 @@ def step(
         kept = np.flatnonzero(key >= 0)
     ordered = chain.order.admit(state.order, key[kept], time[kept], values[kept])
     refused.extend((int(kept[row]), why) for row, why in ordered.refused)
-    rows = ordered.key, ordered.time, ordered.values
-    if chain.grid is not None and not isinstance(state.grid, NoState):
-        rows = chain.grid.advance(state.grid, *rows)
+    if chain.retention is not None and not isinstance(state.retention, NoState):
+        chain.retention.hear(state.retention, key[key >= 0])
+    rows = _joined(gone.rows, _on_grid(chain, state, ordered))
     held = _unlearned(chain, state)
     verdicts, incidents, examined = _judge(chain, state, rows, fast=fast)
-    touched = _touched(state, (held, key[kept], ordered.key, verdicts.key), incidents)
-    return Outcome(verdicts, incidents, sorted(refused), touched, examined)
+    keys = gone.keys, held, key[kept], ordered.key, verdicts.key
+    touched = _touched(state, keys, incidents)
+    incidents = gone.incidents + incidents
+    return Outcome(verdicts, incidents, sorted(refused), touched, examined, gone.series)
 
 
 def close(chain: Chain, state: ChainState, *, fast: bool = True) -> Outcome:
     """The input has ended: judge what waits, close the open tick. Incidents stay as they are."""
     ordered = chain.order.drain(state.order)
-    key, time, values = _on_grid(chain, state, ordered)
+    rows = _on_grid(chain, state, ordered)
     if chain.grid is not None and not isinstance(state.grid, NoState):
-        last = chain.grid.drain(state.grid, len(state.keys))
-        key, time = np.concatenate((key, last[0])), np.concatenate((time, last[1]))
-        values = np.concatenate((values, last[2]))
+        rows = _joined(rows, chain.grid.drain(state.grid, state.keys.ids()))
     held = _unlearned(chain, state)
-    verdicts, incidents, examined = _judge(chain, state, (key, time, values), fast=fast)
+    verdicts, incidents, examined = _judge(chain, state, rows, fast=fast)
     _close_open_tick(chain, state)
     touched = _touched(state, (held, ordered.key, verdicts.key), incidents)
     return Outcome(verdicts, incidents, [], touched, examined)
@@ -148,35 +176,7 @@ def idle(chain: Chain, state: ChainState, now: int, *, fast: bool = True) -> Out
     return Outcome(verdicts, incidents, [], touched, examined)
 
 
-def accept(chain: Chain, state: ChainState, series: str) -> Outcome:
-    """A person says that what a firing series shows is the new normal; called between steps.
-
-    What scorer, calibrator and rules know of the series is forgotten, and what was bet against the
-    calibrator; its anomaly is resolved and does not reopen, and its next rows are learned whatever
-    they show (`Gate.relearn_rows`). Its budget, windows, health but for its count of scores, and
-    all other series stay as they are, and so does what a scorer shares among the series. Nothing
-    happens to a series that has no anomaly pending or open.
-    """
-    key = state.keys.names.index(series) if series in state.keys.names else -1
-    if key < 0:
-        raise StateError(f"no series is called {series!r}")
-    none = join_verdicts([])
-    if state.episodes.phase[key, ANOMALY] == CALM:
-        return Outcome(none, [], [], NO_KEYS)
-    ended = list(chain.episodes.accept(state.episodes, key, naming(chain, state)))
-    incidents = with_groups(chain, state, ended)
-    touched = np.array([key])
-    for stage in (state.scorer, state.calibrator, state.rules, state.drift):
-        forget(stage, touched)
-    gate.accept(state.gate, key, chain.gate.relearn_rows)
-    state.health.scored[key] = state.health.unscored[key] = 0  # its warm-up is no blindness
-    state.waiting = state.waiting.take(state.waiting.key != key)
-    return Outcome(none, incidents, [], touched)
-
-
-def _on_grid(
-    chain: Chain, state: ChainState, ordered: Ordered
-) -> tuple[IntArray, IntArray, FloatArray]:
+def _on_grid(chain: Chain, state: ChainState, ordered: Ordered) -> Rows:
     """The rows as they are, or the steps of the grid that they finish."""
     rows = ordered.key, ordered.time, ordered.values
     if chain.grid is None or isinstance(state.grid, NoState):
@@ -184,8 +184,15 @@ def _on_grid(
     return chain.grid.advance(state.grid, *rows)
 
 
+def _joined(one: Rows, other: Rows) -> Rows:
+    if not len(one[0]) or not len(other[0]):
+        return one if len(one[0]) else other
+    key, time, values = (np.concatenate(pair) for pair in zip(one, other, strict=True))
+    return key, time, values
+
+
 def _judge(
-    chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
+    chain: Chain, state: ChainState, rows: Rows, *, fast: bool
 ) -> tuple[Verdicts, list[Incident], list[Examination]]:
     key, time, values = rows
     size = max(_FEWEST_ROWS, _NUMBERS // (chain.window.length * math.prod(chain.spec.item)))
@@ -213,7 +220,7 @@ def _until_test(chain: Chain, state: ChainState, time: IntArray) -> int:
 
 
 def _judge_part(
-    chain: Chain, state: ChainState, rows: tuple[IntArray, IntArray, FloatArray], *, fast: bool
+    chain: Chain, state: ChainState, rows: Rows, *, fast: bool
 ) -> tuple[Verdicts, list[Incident]]:
     key, time, values = rows
     names, looked = naming(chain, state), part_of(chain, state, key, time)
@@ -365,9 +372,8 @@ def _sweep(
 
 
 def _touched(state: ChainState, keys: tuple[IntArray, ...], incidents: list[Incident]) -> IntArray:
-    named = {incident.series for incident in incidents}
-    told = state.keys.intern(sorted(named), len(state.keys))[0]
-    return np.unique(np.concatenate((*keys, told)))
+    told = [state.keys.find(incident.series) for incident in incidents]
+    return np.unique(np.concatenate((*keys, np.array(told, dtype=np.int64))))
 
 
 def _slice(batch: Batch, first: int, last: int) -> Batch:

@@ -37,6 +37,7 @@ from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health, Limits
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Source
+from tocsin.pipeline.retention import Retention
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.runner import RunOptions
@@ -73,6 +74,7 @@ class Stages:
     selftest: SelfTest | None = None
     grouping: Grouping | None = None
     drift: DriftWatch | None = None
+    retention: Retention | None = None
 
     def chain(self, spec: Spec) -> Chain:
         """The chain for rows of a shape; a ConfigError where the detector cannot take them.
@@ -97,6 +99,7 @@ class Stages:
             selftest=self.selftest,
             grouping=self.grouping,
             drift=self.drift,
+            retention=self.retention,
         )
 
 
@@ -233,6 +236,7 @@ _SECTIONS = {
     "series": "health",
     "learning": "gate",
     "rules": "rules",
+    "retention": "retention",
     "selftest": "selftest",
     "events": "episodes",
 }
@@ -322,6 +326,7 @@ def _stages(
         "selftest": None,
         "grouping": None,
         "drift": None,
+        "retention": None,
     }
     group = getattr(given.get("events"), "group", None)
     if group is not None:
@@ -335,6 +340,8 @@ def _stages(
     if stages["health"] is not None:
         limits = tuple(_limits(rule) for rule in given.get("series", ()))
         stages["health"] = replace(stages["health"], limits=limits)
+    if given.get("retention") is not None:
+        stages["retention"] = _stage(Retention, given["retention"], "retention", wrong)
     return stages | {"max_series": given.get("max_series", 1_000_000)}
 
 

@@ -13,7 +13,8 @@ from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, join_verdicts, start
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
-from tocsin.pipeline.step import accept, close, step
+from tocsin.pipeline.acceptance import accept
+from tocsin.pipeline.step import close, step
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec
 

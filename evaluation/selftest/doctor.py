@@ -192,8 +192,7 @@ class _Course:
     def start(self) -> tuple[ChainState, SelfTestState]:
         """The states before any row, with room for every series."""
         state = start(self.chain)
-        state.keys.intern(self.names, len(self.names))
-        make_room(self.chain, state, len(self.names))
+        make_room(self.chain, state, state.keys.intern(self.names, len(self.names))[1])
         return state, self.test.start(self.chain.spec.item)
 
     def judge(self, states: tuple[ChainState, SelfTestState], rows: _Rows) -> None:

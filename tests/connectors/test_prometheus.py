@@ -26,6 +26,7 @@ from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.chain import ChainState, start
 from tocsin.pipeline.events import LANES
 from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.retention import Retention
 from tocsin.pipeline.rules.verdicts import WORDS, tally
 from tocsin.pipeline.runner import Summary, Watched
 from tocsin.pipeline.selftest.faults import KINDS
@@ -112,6 +113,7 @@ def test_a_scrape_tells_what_the_run_counted(tmp_path: Path, name: str) -> None:
     assert total(found, "records_rejected_total") == summary.rejected > 0
     for why in ("late", "duplicate", "ahead", "too_many_series"):
         assert total(found, "rows_refused_total", reason=why) == summary.refused[why]
+    assert total(found, "series_forgotten_total") == summary.forgotten
     for word in WORDS.values():
         assert total(found, "rows_judged_total", verdict=word) == verdicts[word]
     assert total(found, "alarms_expected_total") == pytest.approx(expected)
@@ -125,6 +127,23 @@ def test_a_scrape_tells_what_the_run_counted(tmp_path: Path, name: str) -> None:
     assert sent == summary.delivered["people"] == len(world.sink.incidents)
     assert value(found, "checkpoints_total") == summary.checkpoints > 0
     assert value(found, "checkpoint_duration_seconds") == summary.checkpoint_s
+
+
+def test_series_that_are_forgotten_are_counted_and_no_longer_there(tmp_path: Path) -> None:
+    metrics = Metrics()
+    chain = replace(CHAIN, retention=Retention(8 * SECOND))
+    parts = {"a": trouble(1)[:139], "b": trouble(4)}
+    found = dict[tuple[str, tuple[str, ...]], float]()
+
+    def watch(seen: Watched) -> None:
+        metrics.watch(seen)
+        found.update({(name, labels): number for name, labels, number in metrics.samples()})
+
+    summary = World(tmp_path / "store.db", parts).run(chain=chain, watch=watch)
+    assert found["tocsin_series_forgotten_total", ("a",)] == 1
+    assert found["tocsin_series_forgotten_total", ("b",)] == 1
+    assert summary.forgotten == 2
+    assert found["tocsin_series", ("a",)] == 1
 
 
 def test_open_incidents_are_those_of_the_state_step_by_step(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.order import Order
+from tocsin.pipeline.retention import Retention
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.calendar import Calendar
 from tocsin.pipeline.rules.silence import Silence
@@ -69,6 +70,13 @@ CHAINS = {
     "grouped": replace(PLAIN, grouping=Grouping(4 * SECOND, 15 * SECOND, shared=0.2, most=5)),
     "drifting": replace(
         PLAIN, threshold=FixedTail(0.03), drift=DriftWatch(patience=4.0, every_rows=2, quiet=6)
+    ),
+    "forgetful": replace(
+        PLAIN,
+        threshold=FixedTail(0.03),
+        order=Order(lateness_ns=2 * SECOND),
+        grid=Grid(2 * SECOND),
+        retention=Retention(8 * SECOND),
     ),
     "watched": replace(
         PLAIN,

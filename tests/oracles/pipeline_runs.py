@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.pipeline.chain import Chain, ChainState, Verdicts, join_verdicts, start
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.state import flatten, same
-from tocsin.pipeline.step import close, step
+from tocsin.pipeline.step import close, steps
 from tocsin.pipeline.types import FloatArray, IntArray
 
 SECOND = 1_000_000_000
@@ -43,6 +43,7 @@ class Run:
     incidents: list[Incident]
     refused: list[tuple[int, str]]
     state: ChainState
+    forgotten: list[str]
 
     def of(self, kind: str) -> list[Incident]:
         """The incidents of one kind."""
@@ -101,16 +102,18 @@ def resume(
     verdicts: list[Verdicts] = []
     incidents: list[Incident] = []
     refused: list[tuple[int, str]] = []
+    forgotten: list[str] = []
     bounds = [0, len(stream)] if edges is None else list(edges)
     for first, last in pairwise(bounds):
         part = stream.part(first, last)
-        outcome = step(chain, state, part.series, part.time, part.values, fast=fast)
-        verdicts.append(outcome.verdicts)
-        incidents += outcome.incidents
-        refused += [(first + row, why) for row, why in outcome.refused]
+        for taken, outcome in steps(chain, state, part.series, part.time, part.values, fast=fast):
+            verdicts.append(outcome.verdicts)
+            incidents += outcome.incidents
+            refused += [(first + taken.start + row, why) for row, why in outcome.refused]
+            forgotten += outcome.forgotten
     outcome = close(chain, state, fast=fast)
     verdicts.append(outcome.verdicts)
-    return Run(join_verdicts(verdicts), incidents + outcome.incidents, refused, state)
+    return Run(join_verdicts(verdicts), incidents + outcome.incidents, refused, state, forgotten)
 
 
 def expect_same(one: Run, other: Run) -> None:
@@ -124,6 +127,7 @@ def expect_same(one: Run, other: Run) -> None:
         )
     assert _by_id(other.incidents) == _by_id(one.incidents)
     assert other.refused == one.refused
+    assert other.forgotten == one.forgotten
     left, right = flatten(one.state), flatten(other.state)
     differ = [path for path in left if repr(left[path]) != repr(right[path])]
     assert same(one.state, other.state), differ

@@ -9,12 +9,12 @@ import numpy as np
 from oracles.pipeline_runs import SECOND, Run, Stream, resume
 from oracles.pipeline_scorers import Spread
 
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, join_verdicts, start
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.incidents import Incident
-from tocsin.pipeline.step import accept
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec
 
@@ -70,7 +70,7 @@ def story(chain: Chain, accepted: int | None = None, *, fast: bool = True) -> St
     told = accept(chain, state, "gearbox").incidents
     rest = resume(chain, state, stream.part(2 * accepted, len(stream)), fast=fast)
     verdicts = join_verdicts([first.verdicts, rest.verdicts])
-    return Story(Run(verdicts, first.incidents + rest.incidents, [], state), told)
+    return Story(Run(verdicts, first.incidents + rest.incidents, [], state, []), told)
 
 
 def stories() -> dict[str, Story]:

@@ -9,12 +9,13 @@ from oracles.pipeline_runs import SECOND, Run, Stream, expect_same, play, resume
 from oracles.pipeline_scorers import TRIP, Crowd, Spread, SpreadState, Tripping
 
 from tocsin.pipeline import bulk, judge
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, start
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.rules.verdicts import RELEARNING
-from tocsin.pipeline.step import accept, step
+from tocsin.pipeline.step import step
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.types import Batch, Scores, Spec, Traits
 

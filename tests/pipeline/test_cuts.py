@@ -22,7 +22,7 @@ from tocsin.pipeline import bulk, judge
 from tocsin.pipeline.chain import start
 from tocsin.pipeline.keyed import take
 from tocsin.pipeline.state import Header, pack, same, unpack
-from tocsin.pipeline.step import step
+from tocsin.pipeline.step import step, steps
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec
 
@@ -73,10 +73,10 @@ def test_saved_and_restored_is_never_stopped(name: str) -> None:
     verdicts = []
     for first, last in pairwise(edges):
         part = stream.part(first, last)
-        outcome = step(chain, state, part.series, part.time, part.values)
-        verdicts.append(outcome.verdicts)
-        incidents += outcome.incidents
-        refused += [(first + row, why) for row, why in outcome.refused]
+        for taken, outcome in steps(chain, state, part.series, part.time, part.values):
+            verdicts.append(outcome.verdicts)
+            incidents += outcome.incidents
+            refused += [(first + taken.start + row, why) for row, why in outcome.refused]
         state = unpack(pack(HEADER, state), HEADER, start(chain))
     last_run = resume(chain, state, stream.part(0, 0))
     assert repr(incidents + last_run.incidents) == repr(whole.incidents)

@@ -9,6 +9,7 @@ from oracles.pipeline_chains import CHAINS, PLAIN
 from oracles.pipeline_runs import SECOND, Run, Stream, cuts, expect_same, play, resume, troubled
 from oracles.pipeline_scorers import Crowd
 
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.blobs import decode, encode
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.calibration.conditional import Conditional
@@ -22,7 +23,7 @@ from tocsin.pipeline.rules.silence import Silence
 from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.snapshot import block_of, header, moved, restore, shared_part
 from tocsin.pipeline.state import flatten, same
-from tocsin.pipeline.step import accept, step
+from tocsin.pipeline.step import step
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec
 

@@ -58,7 +58,7 @@ def given_rows(rule: Grid, columns: Columns, cuts: list[int]) -> tuple[Columns, 
     rows = len(columns[0])
     edges = [0, *sorted(min(cut, rows) for cut in cuts), rows]
     parts = [rule.advance(state, *cut(columns, first, last)) for first, last in pairwise(edges)]
-    parts.append(rule.drain(state, 3))
+    parts.append(rule.drain(state, np.arange(3)))
     key, time, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return (key, time, values), state
 
@@ -154,8 +154,8 @@ def test_a_drained_grid_has_no_open_step() -> None:
     rule = Grid(10)
     state = started(rule, (1,))
     rule.advance(state, *of_one((0, 1.0)))
-    assert rule.drain(state, 3)[1].tolist() == [10]
-    assert rule.drain(state, 3)[1].tolist() == []
+    assert rule.drain(state, np.arange(3))[1].tolist() == [10]
+    assert rule.drain(state, np.arange(3))[1].tolist() == []
 
 
 def test_images_are_gathered_pixel_by_pixel() -> None:

@@ -8,13 +8,14 @@ from oracles.grouped_streams import BY_BLAME, BY_TIME, silences
 from oracles.pipeline_chains import CHAINS, PLAIN
 from oracles.pipeline_runs import SECOND, Stream, cuts, expect_same, play, resume, troubled
 
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.blobs import decode, encode
 from tocsin.pipeline.chain import Chain, ChainState, start
 from tocsin.pipeline.grouping import Grouping, group_id
 from tocsin.pipeline.health import Health, Limits
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.snapshot import block_of, header, restore, shared_part
-from tocsin.pipeline.step import accept, idle, step
+from tocsin.pipeline.step import idle, step
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec
 

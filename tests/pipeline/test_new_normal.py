@@ -20,12 +20,12 @@ from oracles.pipeline_three_days import (
 )
 
 from tocsin.detectors.classical.ewma import Ewma
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.chain import start
 from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.keyed import keyed_fields, read_field
 from tocsin.pipeline.rules.verdicts import ALARM
 from tocsin.pipeline.state import same
-from tocsin.pipeline.step import accept
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from oracles.pipeline_scorers import (
     Tripping,
 )
 
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import start
 from tocsin.pipeline.events import Episodes
@@ -32,7 +33,7 @@ from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.state import same
-from tocsin.pipeline.step import accept, close, idle, step
+from tocsin.pipeline.step import close, idle, step
 from tocsin.pipeline.threshold import FixedTail
 
 

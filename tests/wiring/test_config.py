@@ -20,6 +20,7 @@ from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.health import Limits
+from tocsin.pipeline.retention import Retention
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.window import Window
 
@@ -74,6 +75,7 @@ def test_every_section_reaches_its_stage(tmp_path: Path) -> None:
     health: {stuck_rows: 7}
     state: {dir: kept, checkpoint_every: 250ms}
     max_series: 9
+    retention: {after: 30d}
     """,
     )
     stages = config.stages
@@ -85,6 +87,7 @@ def test_every_section_reaches_its_stage(tmp_path: Path) -> None:
     assert stages.health.limits == (Limits("WT*", "temp", high=120.0, stale_after_ns=10 * MINUTE),)
     assert stages.health.stuck_rows == 7
     assert stages.max_series == 9
+    assert stages.retention == Retention(30 * 24 * 60 * MINUTE)
     assert config.store == tmp_path / "kept" / "tocsin.db"
     assert config.options.checkpoint_every_s == 0.25
 

@@ -292,8 +292,8 @@ def _take_in(config: Config, store: Store, labels: Sequence[Label]) -> list[str]
             claim = store.claim(chain, part)
             if claim.state is None:
                 continue
-            names = claim.state.keys.names
-            mine = [number for number, label in enumerate(labels) if label.series in names]
+            keys = claim.state.keys
+            mine = [number for number, label in enumerate(labels) if keys.find(label.series) >= 0]
             ended: list[Incident] = []
             for number in mine:
                 label = labels[number]
@@ -301,7 +301,7 @@ def _take_in(config: Config, store: Store, labels: Sequence[Label]) -> list[str]
                 told[number], over = apply(chain, claim.state, label, known)
                 ended += over
             if mine:
-                touched = np.unique([names.index(labels[number].series) for number in mine])
+                touched = np.unique([keys.find(labels[number].series) for number in mine])
                 mark = Checkpoint(
                     part, claim.epoch, claim.position, claim.state, touched, ended, ()
                 )

@@ -103,6 +103,7 @@ def plan(
     none alarming, for the tails that the forecast goes by.
     """
     ordered = rows.take(rows.in_time())
+    stages = replace(stages, retention=None)  # room is planned for all series of the file
     history, rest = _cut(ordered, train)
     trained = None if history is None else learn(stages, history, follows=True)
     state, verdicts, seconds = _play(stages, rest, trained, progress)
@@ -111,7 +112,7 @@ def plan(
     tails = History(quiet.key, quiet.time, quiet.tail)
     tails = tails if train else settled(tails, _SETTLED)
     each, shared = _sizes(state)
-    count = len(state.keys)
+    count = state.keys.live
     opinions = ~np.isnan(verdicts.tail + verdicts.alpha)
     unsure = float((verdicts.verdict[opinions] == UNSURE).mean()) if opinions.any() else 0.0
     return Plan(
@@ -157,7 +158,7 @@ def _after(stages: Stages, rows: Rows, trained: Trained) -> ChainState:
     chain, learned = stages.chain(rows.spec()), deepcopy(trained.state)
     fresh = start(chain)
     fresh.keys = learned.keys
-    make_room(chain, fresh, len(fresh.keys))
+    make_room(chain, fresh, fresh.keys.ids())
     return unburdened(learned, fresh)
 
 

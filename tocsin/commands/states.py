@@ -12,9 +12,9 @@ from rich.table import Table
 from tocsin.commands.screen import print_json, stdout
 from tocsin.config import Config, load
 from tocsin.evaluation.wording import plural
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.errors import ConfigError, StateError
 from tocsin.pipeline.lock import alone
-from tocsin.pipeline.step import accept
 from tocsin.pipeline.store import Checkpoint, Store
 
 
@@ -111,7 +111,7 @@ def accept_series(path: Path, series: str) -> None:
     with opened(config) as store, changed_alone(config):
         for part in list(store.parts()):
             claim = store.claim(chain, part)
-            if claim.state is None or series not in claim.state.keys.names:
+            if claim.state is None or claim.state.keys.find(series) < 0:
                 continue
             outcome = accept(chain, claim.state, series)
             if not len(outcome.touched):

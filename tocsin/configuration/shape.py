@@ -21,6 +21,7 @@ from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.grouping import Grouping
 from tocsin.pipeline.health import Health
 from tocsin.pipeline.incidents import Kind
+from tocsin.pipeline.retention import Retention
 from tocsin.pipeline.rules.abstention import Abstention
 from tocsin.pipeline.rules.stage import Rules
 from tocsin.pipeline.selftest.settings import SelfTest
@@ -184,6 +185,7 @@ class Document(Section):
     selftest: model_of(SelfTest) | None = None  # type: ignore[valid-type] # as above
     learning: model_of(Gate, leave_out=["learn"]) | None = None  # type: ignore[valid-type] # as above
     max_series: Annotated[int, Field(ge=1)] = 1_000_000
+    retention: model_of(Retention) | None = None  # type: ignore[valid-type] # as above
     sinks: Annotated[dict[Name, Part], Field(default_factory=dict)]
     dead_letters: Part | None = None
     state: State | None = None

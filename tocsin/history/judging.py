@@ -8,9 +8,10 @@ import numpy as np
 
 from tocsin.config import Stages
 from tocsin.evaluation.panel import Interval, Panel
+from tocsin.pipeline import step as pipeline
 from tocsin.pipeline.chain import ChainState, NoState, Verdicts, join_verdicts, make_room, start
 from tocsin.pipeline.incidents import Incident
-from tocsin.pipeline.step import Outcome, close, step
+from tocsin.pipeline.step import Outcome, close
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Spec
 
 Progress = Callable[[int], None]  # rows done since the last call
@@ -95,11 +96,20 @@ def judge(
     parts: list[Verdicts] = []
     incidents: dict[str, Incident] = {}
     refused: list[int] = []
+    numbers: dict[str, int] = {}  # of the series, for good; a key may be used again
     for first, outcome in steps(stages, state, ordered, progress):
-        parts.append(outcome.verdicts)
+        parts.append(_numbered(outcome.verdicts, state.keys.names, numbers))
         refused += [first + row for row, _ in outcome.refused]
         incidents |= {incident.id: incident for incident in outcome.incidents}
-    columns = _aligned(ordered, np.array(refused, dtype=np.int64), parts, state)
+    taken = np.delete(np.arange(len(rows)), np.array(refused, dtype=np.int64))
+    verdicts = join_verdicts(parts)
+    if isinstance(state.grid, NoState):
+        # Rows that need not wait leave in the order they came.
+        place = np.full(len(rows), -1)
+        place[taken] = np.arange(len(taken))
+    else:
+        place = _last_before(ordered, taken, verdicts, list(numbers))
+    columns = _aligned(verdicts, place)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     score, tail, alpha, alarm = (column[back] for column in columns)
@@ -137,11 +147,16 @@ def panels(
 def steps(
     stages: Stages, state: ChainState, rows: Rows, progress: Progress | None
 ) -> Iterator[tuple[int, Outcome]]:
-    """The outcome of each block of rows and where it begins; rows stand in time order."""
+    """The outcome of each block of rows and where it begins; rows stand in time order.
+
+    The keys of an outcome are those of the state until the next is asked for.
+    """
     chain = stages.chain(rows.spec())
     for first in range(0, len(rows), _BLOCK):
         part = slice(first, min(first + _BLOCK, len(rows)))
-        yield first, step(chain, state, rows.series[part], rows.time[part], rows.values[part])
+        block = rows.series[part], rows.time[part], rows.values[part]
+        for taken, outcome in pipeline.steps(chain, state, *block):
+            yield first + taken.start, outcome
         if progress is not None:
             progress(part.stop - part.start)
     yield len(rows), close(chain, state)
@@ -153,7 +168,7 @@ def _go_on(stages: Stages, spec: Spec, trained: Trained) -> ChainState:
     chain = stages.chain(spec)
     fresh = start(chain)
     fresh.keys = learned.keys
-    make_room(chain, fresh, len(fresh.keys))
+    make_room(chain, fresh, fresh.keys.ids())
     if not trained.follows:
         fresh.scorer, fresh.calibrator = learned.scorer, learned.calibrator
         return fresh
@@ -169,26 +184,23 @@ def unburdened(learned: ChainState, fresh: ChainState) -> ChainState:
         gate=fresh.gate,
         grouping=fresh.grouping,
         drift=fresh.drift,
+        retention=fresh.retention,
     )
 
 
-def _aligned(
-    rows: Rows, refused: IntArray, parts: Sequence[Verdicts], state: ChainState
-) -> list[FloatArray]:
-    """Score, tail, alarm level and alarm (1) of each row; rows stand in time order."""
-    verdicts = join_verdicts(list(parts))
-    taken = np.delete(np.arange(len(rows)), refused)
-    columns = (verdicts.score, verdicts.tail, verdicts.alpha, verdicts.alarm)
-    if isinstance(state.grid, NoState):
-        # Rows that need not wait leave in the order they came.
-        place = np.full(len(rows), -1)
-        place[taken] = np.arange(len(taken))
-    else:
-        place = _last_before(rows, taken, verdicts, state.keys.names)
+def _numbered(verdicts: Verdicts, names: Sequence[str], numbers: dict[str, int]) -> Verdicts:
+    """The verdicts with their series' numbers as keys; new series are numbered."""
+    keys, owner = np.unique(verdicts.key, return_inverse=True)
+    mine = [numbers.setdefault(str(names[key]), len(numbers)) for key in keys.tolist()]
+    return replace(verdicts, key=np.array(mine, dtype=np.int64)[owner])
+
+
+def _aligned(verdicts: Verdicts, place: IntArray) -> list[FloatArray]:
+    """Score, tail, alarm level and alarm (1) at each place (N,), NaN where that is -1."""
     known = place >= 0
     made = []
-    for column in columns:
-        filled = np.full(len(rows), np.nan)
+    for column in (verdicts.score, verdicts.tail, verdicts.alpha, verdicts.alarm):
+        filled = np.full(len(place), np.nan)
         filled[known] = column[place[known]]
         made.append(filled)
     return made

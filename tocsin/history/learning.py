@@ -16,7 +16,7 @@ from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.judge import POOL_TICKS
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.threshold import FixedTail
-from tocsin.pipeline.types import Batch, BoolArray
+from tocsin.pipeline.types import NO_KEYS, Batch, BoolArray
 
 _NO_ALARM = FixedTail(1e-300)  # under the smallest tail there is
 _TOGETHER = 4_000_000  # numbers in the windows that a detector is handed at a time
@@ -29,7 +29,7 @@ def learn(stages: Stages, rows: Rows, *, follows: bool) -> Trained:
     that were not fitted on: those of either half under the detector fitted on the other.
     """
     ordered = rows.take(rows.in_time())
-    calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM)
+    calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM, retention=None)
     if hasattr(stages.scorer, "fit"):
         return Trained(_fitted(calm, ordered), follows)
     state = start(calm.chain(rows.spec()))
@@ -49,7 +49,7 @@ def _fitted(stages: Stages, rows: Rows) -> ChainState:
     every = np.ones(len(frames), dtype=bool)
     state.scorer = _fit(chain, frames, every)
     state.calibrator = chain.calibrator.start()
-    make_room(chain, state, new=0)
+    make_room(chain, state, NO_KEYS)
     _calibrate(chain, state, frames)
     return state
 
