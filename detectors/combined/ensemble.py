@@ -10,7 +10,11 @@ import numpy as np
 from tocsin.detectors.combined import standing
 from tocsin.detectors.combined.members import (
     advanced,
+    asked,
+    attributed,
     blame_of,
+    covariates_of,
+    expecting,
     gathered,
     inherited,
     is_trainable,
@@ -29,6 +33,7 @@ from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.groups import group
 from tocsin.pipeline.keyed import grow
 from tocsin.pipeline.types import (
+    Band,
     Batch,
     FloatArray,
     Scorer,
@@ -70,7 +75,9 @@ class Ensemble:
     no more once `history` scores are known, so that what lasts stays found. Offline,
     each member's two-sided score is ranked within the series.
 
-    `blame` is the members', each in proportion to its surprise, -log p.
+    `blame` is the members', each in proportion to its surprise, -log p; so is what they put down to
+    covariates, of those that can tell. What was expected of a channel is what the first member in
+    `of` says of it, of those that can tell and have a part in the row's score.
 
     Finds what most members see, and with "min" what one of them sees. Misses what none sees.
 
@@ -138,12 +145,7 @@ class Ensemble:
         )
 
     def score(self, state: EnsembleState, batch: Batch) -> Scores:
-        found = []
-        for scorer, inner, past in self._members(state, batch):
-            scores = scorer.score(inner, newest(batch, scorer))
-            tail = self._calibrator().tail(past, batch.key, batch.time, scores.value)
-            found.append((tail, scores))
-        return self._together(found, batch)
+        return self._together(self._judged(state, batch), batch)
 
     def learn(self, state: EnsembleState, batch: Batch) -> None:
         for scorer, inner, past in self._members(state, batch):
@@ -162,6 +164,26 @@ class Ensemble:
             found.append((self._tails(past, batch, scores.value, ends=ends), scores))
         return self._together(found, batch)
 
+    @property
+    def expects(self) -> Callable[[EnsembleState, Batch], Band | None]:
+        """What the members expect of the newest rows; there where any can tell."""
+        if not any(map(expecting, self.of)):
+            raise AttributeError("none of the members says what it expects")
+        return self._expects
+
+    def attribute(self, state: EnsembleState, batch: Batch) -> FloatArray | None:
+        """What the members put down to covariates, by surprise; None where none can tell."""
+        tails = self._tails_heard(self._judged(state, batch))
+        return attributed(
+            (surprise(tails[:, i]), scorer, inner, batch)
+            for i, (scorer, inner, _) in enumerate(self._members(state, batch))
+        )
+
+    @property
+    def covariates(self) -> tuple[int, ...]:
+        """The places of the channels that any member reads as covariates."""
+        return covariates_of(self.of)
+
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         """Scores (N,) of a whole series (N, C) from both sides, after clean history or none."""
         tails, blames = np.full((len(series), len(self.of)), np.nan), []
@@ -174,6 +196,29 @@ class Ensemble:
         for i, blame in enumerate(blames):
             total += standing.shares(blame[:, None], surprise(tails[:, i]))[:, 0]
         return Scores(combined_surprise(tails, self.combine), total)
+
+    def _expects(self, state: EnsembleState, batch: Batch) -> Band:
+        told = Band(*(np.full((len(batch), state.width), np.nan) for _ in range(2)))
+        tails = self._tails_heard(self._judged(state, batch))
+        for i, (scorer, inner, _) in enumerate(self._members(state, batch)):
+            band: Band | None = asked(scorer, "expects", inner, batch)
+            if band is not None:
+                mine = np.isnan(told.expected) & ~np.isnan(tails[:, i])[:, None]
+                np.copyto(told.usual, band.usual, where=mine & ~np.isnan(band.expected))
+                np.copyto(told.expected, band.expected, where=mine)
+        return told
+
+    def _judged(self, state: EnsembleState, batch: Batch) -> list[tuple[FloatArray, Scores]]:
+        """Each member's tails (B,) and scores of rows that are not learned."""
+        found = []
+        for scorer, inner, past in self._members(state, batch):
+            scores = scorer.score(inner, newest(batch, scorer))
+            tail = self._calibrator().tail(past, batch.key, batch.time, scores.value)
+            found.append((tail, scores))
+        return found
+
+    def _tails_heard(self, found: list[tuple[FloatArray, Scores]]) -> FloatArray:
+        return self._heard(np.stack([tail for tail, _ in found], axis=1))  # (B, members)
 
     def _heard(self, tails: FloatArray) -> FloatArray:
         """The tails (B, members) that count; NaN those of members that are not asked."""
@@ -217,7 +262,7 @@ class Ensemble:
 
     def _together(self, found: list[tuple[FloatArray, Scores]], batch: Batch) -> Scores:
         """The combined surprise, and each member's blame by its own."""
-        tails = self._heard(np.stack([tail for tail, _ in found], axis=1))  # (B, members)
+        tails = self._tails_heard(found)
         blame = np.zeros(batch.values.shape)
         for i, (scorer, (_, scores)) in enumerate(zip(self.of, found, strict=True)):
             parts = blame_of(scores, newest(batch, scorer))

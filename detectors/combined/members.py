@@ -1,6 +1,6 @@
 """Other scorers' settings and states, held together by the wrappers around them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, make_dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tocsin.detectors.catalogue import load
+from tocsin.detectors.trained import Trained
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.types import Batch, FloatArray, Scorer, Scores, Spec, Traits, frames_of
 
@@ -117,6 +118,43 @@ def asked(scorer: Scorer[Any], method: str, state: Any, batch: Batch) -> Any:
     """What an inner scorer tells by an optional method; None where it has none or cannot tell."""
     ask = getattr(scorer, method, None)
     return None if ask is None else ask(state, newest(batch, scorer))
+
+
+def expecting(scorer: Scorer[Any]) -> bool:
+    """Whether the scorer can ever say what it expects; a wrapper can where one inside can."""
+    if isinstance(scorer, Trained):
+        return hasattr(scorer, "band")
+    if isinstance(vars(type(scorer)).get("traits"), Inherited):
+        return hasattr(scorer, "expects") and any(map(expecting, inner_of(scorer)))
+    return hasattr(scorer, "expects")
+
+
+def attributed(
+    asking: Iterable[tuple[FloatArray, Scorer[Any], Any, Batch]],
+) -> FloatArray | None:
+    """The shares (B, C) that inner scorers put down to covariates, as a mean.
+
+    Each weighs by its part (B,) in the rows' scores, and is asked where that is above 0; those that
+    tell nothing of a row weigh nothing there. None where no scorer can ever tell.
+    """
+    total: FloatArray | None = None
+    heard = np.zeros(0)
+    for weight, scorer, state, batch in asking:
+        mine = weight > 0.0
+        shares = asked(scorer, "attribute", state, batch.take(mine))
+        if shares is None:
+            continue
+        if total is None:
+            total, heard = np.zeros((len(batch), batch.values.shape[2])), np.zeros(len(batch))
+        total[mine] += weight[mine, None] * shares
+        heard[mine] += np.where(shares.any(axis=1), weight[mine], 0.0)
+    return None if total is None else total / np.where(heard > 0.0, heard, 1.0)[:, None]
+
+
+def covariates_of(scorers: Iterable[Scorer[Any]]) -> tuple[int, ...]:
+    """The places of the channels that any of the scorers reads as covariates, each once."""
+    places = (place for scorer in scorers for place in getattr(scorer, "covariates", ()))
+    return tuple(dict.fromkeys(places))
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,11 @@ from tocsin.detectors.combined.blocks import (
 )
 from tocsin.detectors.combined.members import (
     advanced,
+    asked,
+    attributed,
     blame_of,
+    covariates_of,
+    expecting,
     gathered,
     inherited,
     is_trainable,
@@ -32,6 +36,7 @@ from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.groups import group
 from tocsin.pipeline.keyed import Rows, grow, per_key, put, take
 from tocsin.pipeline.types import (
+    Band,
     Batch,
     BoolArray,
     FloatArray,
@@ -71,7 +76,9 @@ class MultiScale:
     each block's score, set against those of the series, is that of its rows.
 
     `blame` is `of`'s, spread over the rows of its blocks and weighted by how far the scale stands
-    out.
+    out; so is what `of` puts down to covariates, each scale asked of its own blocks. What was
+    expected of the newest row is what `of` says at scale 1, and nothing without that scale: at the
+    others it expects means of blocks, which say nothing of a single row.
 
     Finds what `of` finds, and the same in slower form: shifts and bursts that noise hides from a
     single row. Misses what averages hide, where scale 1 misses it too. Dilutes what shows at one
@@ -142,12 +149,7 @@ class MultiScale:
         )
 
     def score(self, state: MultiScaleState, batch: Batch) -> Scores:
-        rows, found = self._tidied(state, batch), []
-        for scale, inner, past in self._scales(state):
-            scores = self.of.score(inner, self._blocks(rows, scale))
-            stands = standing.standing(past, rows.key, scores.value)
-            found.append((stands, scores))
-        return self._together(found, batch)
+        return self._together(self._judged(state, self._tidied(state, batch)), batch)
 
     def learn(self, state: MultiScaleState, batch: Batch) -> None:
         rows = self._tidied(state, batch)
@@ -175,6 +177,27 @@ class MultiScale:
         np.add.at(state.seen, rows.key, 1)
         return self._together(found, batch)
 
+    @property
+    def expects(self) -> Callable[[MultiScaleState, Batch], Band | None]:
+        """What `of` expects of the newest rows at scale 1; there where it can tell."""
+        if self.scales[0] != 1 or not expecting(self.of):
+            raise AttributeError(f"{self!r} does not say what it expects of single rows")
+        return self._expects
+
+    def attribute(self, state: MultiScaleState, batch: Batch) -> FloatArray | None:
+        """What `of` puts down to covariates, by standing of the scales; None where it cannot."""
+        rows = self._tidied(state, batch)
+        judged = zip(self._scales(state), self._judged(state, rows), strict=True)
+        return attributed(
+            (stands, self.of, inner, self._blocks(rows, scale))
+            for (scale, inner, _), (stands, _) in judged
+        )
+
+    @property
+    def covariates(self) -> tuple[int, ...]:
+        """The places of the channels that `of` reads as covariates."""
+        return covariates_of((self.of,))
+
     def offline(self, spec: Spec, history: FloatArray, series: FloatArray) -> Scores:
         """Scores (N,) of a whole series (N, C) from both sides, after clean history or none."""
         past, rows = tidied(history), tidied(series)
@@ -191,6 +214,21 @@ class MultiScale:
         value = standing.mean_of_top(stands, len(self.scales))
         known = np.maximum((~np.isnan(stands)).sum(axis=1), 1)
         return Scores(value, blame / known[:, None])
+
+    def _expects(self, state: MultiScaleState, batch: Batch) -> Band | None:
+        _, inner, _ = next(self._scales(state))
+        band: Band | None = asked(
+            self.of, "expects", inner, self._blocks(self._tidied(state, batch), 1)
+        )
+        return band
+
+    def _judged(self, state: MultiScaleState, rows: Batch) -> list[tuple[FloatArray, Scores]]:
+        """Standings (B,) and scores at each scale, of tidied rows that are not learned."""
+        found = []
+        for scale, inner, past in self._scales(state):
+            scores = self.of.score(inner, self._blocks(rows, scale))
+            found.append((standing.standing(past, rows.key, scores.value), scores))
+        return found
 
     def _scales(self, state: MultiScaleState) -> Iterator[tuple[int, Any, Any]]:
         parts = parts_of(state.scorers), parts_of(state.standings)
