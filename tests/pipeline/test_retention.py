@@ -13,6 +13,7 @@ from oracles.pipeline_chains import CHAINS, PLAIN
 from oracles.pipeline_runs import SECOND, Run, Stream, cuts, expect_same, play, resume
 from oracles.runs import CHAIN, OFTEN, ONCE, World, items
 
+from tocsin.pipeline import snapshot
 from tocsin.pipeline.blobs import decode, encode
 from tocsin.pipeline.chain import Chain, ChainState, start
 from tocsin.pipeline.errors import ConfigError
@@ -273,6 +274,26 @@ def test_a_run_tells_refuses_and_keeps_the_same_however_it_reads(
     assert dead[0] == dead[1] == dead[2]
     assert names[0] == names[1] == names[2]
     assert set(names[0]) >= set(zip(stream.series, stream.time.tolist(), strict=True))
+
+
+def test_many_lives_of_a_process_tell_what_one_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "BLOCK", 2)  # what is not written down again is missed
+    chain, rows = replace(CHAIN, retention=SHORT), items(churn(5), 31)
+    one = World(tmp_path / "one.db", {"a": rows}, cuts=(11,))
+    one.run(OFTEN, chain=chain)
+    many = World(tmp_path / "many.db", {"a": rows}, cuts=(11,))
+    lives, forgotten = 0, 0
+    while many.committed.get("a", 0) < one.committed["a"]:
+        readings = iter(range(9))
+        summary = many.run(ONCE, chain=chain, stop=lambda left=readings: next(left, None) is None)
+        forgotten += summary.forgotten
+        lives += 1
+    assert lives > 5
+    assert forgotten > 10
+    assert many.told() == one.told()
+    assert many.dead() == one.dead()
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
