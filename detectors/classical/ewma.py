@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.rows import Rows, channels, need, newest
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 
 @dataclass(slots=True)
@@ -85,6 +85,15 @@ class Ewma:
 
     def advance(self, state: EwmaState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
+
+    def expects(self, state: EwmaState, batch: Batch) -> Band:
+        """Weighted mean and standard deviation (B, C) of each channel before the rows, input units.
+
+        NaN for channels without an opinion.
+        """
+        known = state.seen[batch.key] >= self.warmup
+        mean, variance = state.mean[batch.key], state.variance[batch.key]
+        return Band(np.where(known, mean, np.nan), np.where(known, np.sqrt(variance), np.nan))
 
     def _play(self, state: EwmaState, batch: Batch, *, scores: bool, learns: bool) -> Scores:
         rows = newest(batch, len(state.seen), state.seen.shape[1:])

@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.rows import Rows, channels, need, newest
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 _FLAT = 1e-290  # a variance below this is one of a channel that does not move
 _FAR = 1e100  # standard deviations at which a z-score is cut, so that its square stays finite
@@ -110,13 +110,27 @@ class Mahalanobis:
     def advance(self, state: MahalanobisState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
 
+    def expects(self, state: MahalanobisState, batch: Batch) -> Band:
+        """What each channel should be, given the others of its row: value and usual miss (B, C).
+
+        In input units, by the moments before the rows. A channel is as many usual misses away as
+        its blame says. NaN for channels without an opinion.
+        """
+        rows = newest(batch, len(state.seen), state.seen.shape[1:])
+        told = Band(*(np.full(rows.frame.shape, np.nan) for _ in range(2)))
+        _expect(self._model(state), rows, told.expected, told.usual)
+        return told
+
     def _play(self, state: MahalanobisState, batch: Batch, *, scores: bool, learns: bool) -> Scores:
         rows = newest(batch, len(state.seen), state.seen.shape[1:])
+        _walk(self._model(state), rows, scores, learns)
+        return Scores(rows.value, rows.blame)
+
+    def _model(self, state: MahalanobisState) -> "_Model":
         keep = 2.0 ** (-1.0 / self.half_life)
         share = 1.0 - (2.0 ** (-1.0 / self.memory) if self.memory else 0.0)
         learned = (state.mean, state.covariance, state.weight, state.seen, state.recent)
-        _walk(_Model(*learned, keep, self.warmup, self.shrinkage, share), rows, scores, learns)
-        return Scores(rows.value, rows.blame)
+        return _Model(*learned, keep, self.warmup, self.shrinkage, share)
 
 
 class _Model(NamedTuple):
@@ -142,10 +156,7 @@ class _Desk(NamedTuple):
 
 @compiled
 def _walk(model: _Model, rows: Rows, scores: bool, learns: bool) -> None:  # noqa: FBT001 - a kernel
-    width = model.seen.shape[1]
-    channel, z = np.empty(width, dtype=np.int64), np.empty(width)
-    factor, inverse = np.empty((width, width)), np.empty((width, width))
-    desk = _Desk(channel, z, factor, inverse, np.empty(width), np.empty(width))
+    desk = _desk(model.seen.shape[1])
     for row in range(len(rows.key)):
         key, frame = rows.key[row], rows.frame[row]
         distance = _measure(model, key, frame, rows.blame[row, -1], desk)
@@ -155,6 +166,48 @@ def _walk(model: _Model, rows: Rows, scores: bool, learns: bool) -> None:  # noq
             if not np.isnan(distance):
                 model.recent[key] = _with_recent(model, key, min(distance, _MOST))
             _learn_row(model, key, frame, desk.z)
+
+
+@compiled
+def _desk(width: int) -> _Desk:
+    channel, z = np.empty(width, dtype=np.int64), np.empty(width)
+    factor, inverse = np.empty((width, width)), np.empty((width, width))
+    return _Desk(channel, z, factor, inverse, np.zeros(width), np.zeros(width))
+
+
+@compiled
+def _expect(model: _Model, rows: Rows, expected: FloatArray, usual: FloatArray) -> None:
+    """Write what each channel should be, given the others; a missing one as if it were usual."""
+    desk = _desk(model.seen.shape[1])
+    for row in range(len(rows.key)):
+        key, frame = rows.key[row], rows.frame[row]
+        _tell(model, key, frame, expected[row], usual[row], desk)
+        for c in range(len(frame)):
+            if np.isnan(frame[c]) and model.seen[key, c] >= model.warmup:
+                filled = frame.copy()
+                filled[c] = model.mean[key, c]
+                value, miss = np.empty(len(frame)), np.empty(len(frame))
+                _tell(model, key, filled, value, miss, desk)
+                expected[row, c], usual[row, c] = value[c], miss[c]
+
+
+@compiled
+def _tell(
+    model: _Model, key: int, frame: FloatArray, expected: FloatArray, usual: FloatArray, desk: _Desk
+) -> None:
+    """What is expected of the observed channels of a frame that have an opinion."""
+    _measure(model, key, frame, usual, desk)  # whose blame is written over
+    for c in range(len(frame)):
+        known = not np.isnan(frame[c]) and model.seen[key, c] >= model.warmup
+        expected[c] = model.mean[key, c] if known else np.nan
+        usual[c] = 0.0 if known else np.nan
+    for i in range(len(frame)):
+        if not desk.precision[i] > 0.0:
+            break  # no further place of the desk is in use
+        c = desk.channel[i]
+        deviation = np.sqrt(model.covariance[key, c, c])
+        expected[c] += deviation * (desk.z[i] - desk.pull[i] / desk.precision[i])
+        usual[c] = deviation / np.sqrt(desk.precision[i])
 
 
 @compiled

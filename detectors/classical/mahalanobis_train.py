@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.scaling import Scale, plain_scale, scaled
 from tocsin.detectors.trained import Trained
-from tocsin.pipeline.types import FloatArray, Traits
+from tocsin.pipeline.types import Band, FloatArray, Traits
 
 _FEWEST = 2  # training rows
 
@@ -82,6 +82,34 @@ class MahalanobisTrain(Trained[MahalanobisModel | None]):
         value[known] = np.sqrt(square / points.shape[1])
         blame[known, -1] = apart
         return value, blame
+
+    def band(self, model: MahalanobisModel | None, windows: FloatArray) -> Band:
+        """What each channel should be, given the others of its row: value and usual miss (B, C).
+
+        In input units. A channel is as many usual misses away as its blame says. NaN for rows
+        without any value; a missing channel among the others counts as usual.
+        """
+        told = Band(*(np.full(windows[:, -1].shape, np.nan) for _ in range(2)))
+        known = np.flatnonzero(~np.isnan(windows[:, -1]).all(axis=1))
+        if model is None or not known.size:
+            return told
+        points = np.nan_to_num(scaled(windows[known, -1], model.scale))
+        _expect(points, model.precision)
+        told.expected[known] = model.scale.centre + points * model.scale.spread
+        told.usual[known] = model.scale.spread / np.sqrt(np.diag(model.precision))
+        return told
+
+
+@compiled
+def _expect(points: FloatArray, precision: FloatArray) -> None:
+    """Put in the place of each channel what it should be given the others (B, C), row by row."""
+    for row in range(len(points)):
+        own = points[row].copy()
+        for i in range(len(own)):
+            pull = 0.0
+            for j in range(len(own)):
+                pull += precision[i, j] * own[j]
+            points[row, i] = own[i] - pull / precision[i, i]
 
 
 @compiled

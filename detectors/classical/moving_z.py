@@ -8,7 +8,7 @@ import numpy as np
 from tocsin.detectors.compiled import compiled
 from tocsin.detectors.rows import Rows, channels, need, newest
 from tocsin.pipeline.keyed import per_key
-from tocsin.pipeline.types import Batch, FloatArray, IntArray, Scores, Spec, Traits
+from tocsin.pipeline.types import Band, Batch, FloatArray, IntArray, Scores, Spec, Traits
 
 
 @dataclass(slots=True)
@@ -91,6 +91,16 @@ class MovingZ:
     def advance(self, state: MovingZState, batch: Batch) -> Scores:
         return self._play(state, batch, scores=True, learns=True)
 
+    def expects(self, state: MovingZState, batch: Batch) -> Band:
+        """Mean and standard deviation (B, C) of each channel's last values, in input units.
+
+        NaN for channels without an opinion.
+        """
+        told = Band(*(np.full((len(batch), state.seen.shape[1]), np.nan) for _ in range(2)))
+        model = _Model(state.ring, state.square, state.mean, state.total, state.seen)
+        _expect(model, batch.key, told.expected, told.usual)
+        return told
+
     def _play(self, state: MovingZState, batch: Batch, *, scores: bool, learns: bool) -> Scores:
         rows = newest(batch, len(state.seen), state.seen.shape[1:])
         model = _Model(state.ring, state.square, state.mean, state.total, state.seen)
@@ -122,16 +132,32 @@ def _score_row(model: _Model, key: int, frame: FloatArray, blame: FloatArray) ->
     for c in range(len(frame)):
         if np.isnan(frame[c]) or model.seen[key, c] < window:
             continue
-        place = model.seen[key, c] % window
-        rest = (model.ring[key, c, place], model.square[key, c, place])
-        new = (model.mean[key, c], model.total[key, c]) if place else rest
-        mean, deviation = _moments(rest, window - place, new, place)
+        mean, deviation = _last(model, key, c)
         off = abs(frame[c] - mean)
         z = off / deviation if off > 0.0 else 0.0  # inf where the channel never moved
         blame[c] = z
         if not z <= worst:
             worst = z
     return worst
+
+
+@compiled
+def _expect(model: _Model, keys: IntArray, mean: FloatArray, deviation: FloatArray) -> None:
+    """Write the moments (B, C) of the keys' channels that have an opinion."""
+    for row, key in enumerate(keys):
+        for c in range(model.seen.shape[1]):
+            if model.seen[key, c] >= model.ring.shape[2]:
+                mean[row, c], deviation[row, c] = _last(model, key, c)
+
+
+@compiled
+def _last(model: _Model, key: int, c: int) -> tuple[float, float]:
+    """Mean and standard deviation of the channel's last `window` values."""
+    window = model.ring.shape[2]
+    place = model.seen[key, c] % window
+    rest = (model.ring[key, c, place], model.square[key, c, place])
+    new = (model.mean[key, c], model.total[key, c]) if place else rest
+    return _moments(rest, window - place, new, place)
 
 
 @compiled

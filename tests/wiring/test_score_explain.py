@@ -112,11 +112,20 @@ def test_people_are_told_in_a_line_or_two_an_incident(
     assert score(str(table(tmp_path)), *words) == 0
     said = capsys.readouterr().out
     why = said.partition("\nWhy:\n")[2].partition("\n\n")[0].splitlines()
-    assert why[-1] == "This detector cannot tell what it expected: no expected values and no bands."
-    firsts, seconds = why[:-1:2], why[1:-1:2]
+    firsts, seconds = why[::2], why[1::2]
     assert firsts[0].startswith("2026-01-01 08:40:00  blamed: ")
+    assert all(", expected " in line for line in firsts)
     assert all(line.strip().startswith("covariates: sun 100%, which foretell") for line in seconds)
     assert len(firsts) == len(seconds) == said.count(" anomaly ")
+
+
+def test_a_detector_that_expects_nothing_is_said_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--explain", "--detector", "moving_std"]
+    assert score(str(table(tmp_path)), *words) == 0
+    why = capsys.readouterr().out.partition("\nWhy:\n")[2].splitlines()
+    assert "This detector cannot tell what it expected: no expected values and no bands." in why
 
 
 def test_what_was_expected_is_told_of_the_row_of_the_peak() -> None:

@@ -1,4 +1,4 @@
-"""What forecasters expect of newest rows: the level of the band, its units, and what it leaves out.
+"""What detectors expect of newest rows: the level of the band, its units, and what it leaves out.
 
 Three usual misses on either side hold 98 % of clean values or more, and not by being wide.
 """
@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tocsin.detectors.classical.ewma import Ewma
 from tocsin.detectors.classical.knn import Knn
+from tocsin.detectors.classical.mahalanobis import Mahalanobis
+from tocsin.detectors.classical.mahalanobis_train import MahalanobisTrain
+from tocsin.detectors.classical.moving_z import MovingZ
 from tocsin.detectors.forecast.cross_check import CrossCheck
 from tocsin.detectors.forecast.linear import LinearForecast
 from tocsin.detectors.forecast.online import OnlineForecast
@@ -32,10 +36,16 @@ FITTED: dict[str, Any] = {
     "squared": LinearForecast(lags=8, loss="squared"),
     "alone": LinearForecast(lags=8, joint=False),
     "veracity": CrossCheck(lags=4),
+    "mahalanobis_train": MahalanobisTrain(),
 }
 TREES = TreeForecast(lags=(1, 2, 3, 23, 24), widths=(), horizons=(1,), rounds=60, depth=3)
 ONLINE = OnlineForecast(lags=4, half_life=100, history=1000, warmup=100)
-LEARNING: dict[str, Any] = {**RECURSIVE, "online": ONLINE}
+RUNNING: dict[str, Any] = {
+    "ewma": Ewma(half_life=100),
+    "moving_z": MovingZ(window=100),
+    "mahalanobis": Mahalanobis(),
+}
+LEARNING: dict[str, Any] = {**RECURSIVE, "online": ONLINE, **RUNNING}
 SCORERS = {**FITTED, **LEARNING}
 every = pytest.mark.parametrize("scorer", SCORERS.values(), ids=list(SCORERS))
 fitted = pytest.mark.parametrize("scorer", FITTED.values(), ids=list(FITTED))
