@@ -7,6 +7,8 @@ from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 
 FEWEST_POINTS = 5  # first, last, and one bin's smallest, largest and gap
 LARGEST = 1e100  # of either sign; beyond it the arithmetic of axes overflows
+PAUSE = 5.0  # of the longest usual steps; a longer step is no part of a curve
+USUAL = 0.9  # of all steps are usual ones
 
 
 def thin(values: FloatArray, points: int) -> IntArray:
@@ -60,6 +62,23 @@ def within_reach(values: FloatArray) -> FloatArray:
     ends = np.where(np.isinf(values), beyond, 0.0)
     reached: FloatArray = np.clip(values, low - ends, high + ends)
     return reached
+
+
+def breaks(time: IntArray, kept: IntArray) -> IntArray:
+    """Places in `kept`, rows of ascending `time` (N,), before which a curve has to be broken.
+
+    Between that row and the one before it, a step is more than five times as long as nine of ten
+    steps of the series are at most: no rows came then, and a line would tell of some.
+
+    >>> breaks(np.array([0, 1, 2, 3, 40, 41, 42]), np.arange(7)).tolist()
+    [4]
+    """
+    steps = np.diff(time)
+    known = steps[steps > 0]
+    if not known.size:
+        return np.empty(0, dtype=np.int64)
+    paused = np.flatnonzero(steps > PAUSE * np.quantile(known, USUAL, method="lower"))
+    return np.unique(np.searchsorted(kept, paused, side="right"))
 
 
 def lone(values: FloatArray) -> BoolArray:

@@ -51,8 +51,8 @@ class Panel:
     alarm level in force, NaN while the series warms up, `alarm` (N,) the rows with `tail < alpha`.
     NaN anywhere is missing or "no opinion" and leaves a gap. `incidents` are final revisions,
     `truth` what is known to have gone wrong, `expected` what the detector expected of the rows,
-    `covariates` the shares of those that go with an incident, by its id. Columns of other shapes
-    raise a TocsinError.
+    `covariates` the shares of those that go with an incident, by its id, `trained` how many of the
+    first rows were trained on and not judged. Columns of other shapes raise a TocsinError.
     """
 
     series: str
@@ -67,6 +67,7 @@ class Panel:
     truth: tuple[Interval, ...] = ()
     expected: Expected | None = None
     covariates: Mapping[str, Shares] = field(default_factory=dict)
+    trained: int = 0
 
     def __post_init__(self) -> None:
         rows = self.time.shape
@@ -104,22 +105,56 @@ def blamed_first(panel: Panel, most: int) -> list[int]:
     return order[:most]
 
 
+def painted(panels: Sequence[Panel], most: int, colours: int) -> dict[str, int]:
+    """The number of the colour of each channel that is drawn, the same in all panels.
+
+    It goes by the channel's place among all channels, so that the next run gives the same one. Past
+    the last colour, a channel has the next one that is free in the picture, or else in its panels.
+    """
+    drawn = [[panel.channels[place] for place in blamed_first(panel, most)] for panel in panels]
+    names = dict.fromkeys(name for panel in panels for name in panel.channels)
+    found: dict[str, int] = {}
+    for place, name in enumerate(names):
+        beside = [other for group in drawn if name in group for other in group]
+        if beside:
+            taken = {found.get(other) for other in beside}
+            order = [(place + step) % colours for step in range(colours)]
+            found[name] = min(order, key=lambda c: (c in taken, c in found.values()))
+    return found
+
+
+def leading(panel: Panel) -> set[str]:
+    """The channels that an incident blames most."""
+    return {incident.channels[0][0] for incident in panel.incidents if incident.channels}
+
+
 def mildest_first(panel: Panel) -> list[Incident]:
     """The incidents by level and, within it, severity."""
     return sorted(panel.incidents, key=_weight)
 
 
 def subject(incident: Incident) -> str:
-    """What an incident is about in a word or two: its most blamed channel, or its kind."""
-    if incident.kind == "anomaly" and incident.channels:
-        return incident.channels[0][0]
-    return incident.kind.replace("_", " ")
+    """What an incident is about in a word or two: its most blamed channel, or its kind and that."""
+    channels = [name for name, _ in incident.channels[:1]]
+    if incident.kind == "anomaly" and channels:
+        return channels[0]
+    return ": ".join((incident.kind.replace("_", " "), *channels))
+
+
+def training(panel: Panel) -> tuple[int, int] | None:
+    """The first and last nanosecond of the rows that were trained on; None without any."""
+    rows = panel.time[: panel.trained]
+    return (int(rows[0]), int(rows[-1])) if rows.size else None
 
 
 def warmup(panel: Panel) -> tuple[int, int] | None:
-    """The first and last nanosecond of the rows before the first alarm level; None without any."""
+    """The first and last nanosecond of the rows before the first alarm level; None without any.
+
+    Rows that were trained on are none of them.
+    """
     cold = np.flatnonzero(np.maximum.accumulate(~np.isnan(panel.alpha)) == 0)  # leading rows
-    return (int(panel.time[0]), int(panel.time[cold[-1]])) if cold.size else None
+    rows = panel.time[cold[panel.trained :]]
+    return (int(rows[0]), int(rows[-1])) if rows.size else None
 
 
 def surprise(tail: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """A PNG of what happened: signals, tail probabilities, thresholds, incidents and known faults."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,23 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from tocsin.evaluation.downsample import lone, thin, within_reach
+from tocsin.evaluation.downsample import breaks, lone, thin, within_reach
 from tocsin.evaluation.palette import LEVEL_COLOURS, SIGNALS
 from tocsin.evaluation.panel import (
     LEVELS,
     Panel,
     blamed_first,
     extent,
+    leading,
     mildest_first,
     most_interesting,
+    painted,
     span,
     standardise,
     standardised_like,
     subject,
     surprise,
+    training,
     warmup,
 )
 from tocsin.evaluation.saving import save
@@ -40,7 +43,8 @@ from tocsin.pipeline.types import FloatArray, IntArray
 
 INK = "#222222"
 FAINT = "#8a8a8a"
-COLD = "#e4e4e4"
+WARMING: dict[str, Any] = {"facecolor": "#e4e4e4", "edgecolor": "none"}
+LEARNED: dict[str, Any] = {"facecolor": "#f6f6f6", "edgecolor": "#d4d4d4", "hatch": "..", "lw": 0}
 FONT = "DejaVu Sans"  # comes with matplotlib, so a picture looks the same everywhere
 TEXT: dict[str, Any] = {"fontfamily": FONT, "color": INK}
 DPI = 100
@@ -50,6 +54,8 @@ POINTS = 4000  # a curve, over about 1100 pixels
 CHANNELS = 4
 BANDS = 2  # of what was expected; more of them would cover each other
 CHARACTER = 0.075  # inches a character of the small labels takes
+ABREAST = 9  # entries of the legend in one line
+GAP = 0.08  # inches between a bar and its name
 MOST_NAMES = 100  # bars in a lane; with more there is no room for any name
 
 # Heights in inches of what one series is made of, from the top.
@@ -62,7 +68,8 @@ def draw(panels: Sequence[Panel], path: Path, title: str, most: int = 6) -> None
 
     Each series has a lane with its incidents, coloured by level, and its known faults, hatched;
     its signals, the most blamed first, standardised unless there is only one; and -log10 of the
-    tail probability with the alarm threshold. Grey is warm-up, a gap is "no opinion". Writes over
+    tail probability with the alarm threshold. A channel has one colour in all series. Dotted is
+    what was trained on, grey is warm-up, a gap is "no opinion" or a time without rows. Writes over
     `path`; a SinkError where that is not possible.
     """
     shown = most_interesting(panels, most)
@@ -103,9 +110,10 @@ def _head(figure: Figure, shown: Sequence[Panel], title: str, told: str) -> None
     figure.text(left, 1 - 0.5 / tall, told, fontsize=10, **style)
     handles = _legend(shown)
     if handles:
+        columns = len(handles) if len(handles) <= ABREAST else -(-len(handles) // 2)
         figure.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(left - 0.006, 1 - 0.72 / tall),
-            ncols=len(handles), frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.6,
+            ncols=columns, frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.6,
             labelcolor=INK, prop={"family": FONT, "size": 9},
         )  # fmt: skip
 
@@ -125,30 +133,40 @@ def _legend(shown: Sequence[Panel]) -> list[Patch | Line2D]:
     if any(panel.alarm.any() for panel in shown):
         dot = Line2D([], [], color=INK, ls="", marker="o", ms=4, label="row in alarm")
         handles.append(dot)
-    if any(panel.expected is not None for panel in shown):
-        handles.append(Patch(facecolor=SIGNALS[0], alpha=0.25, lw=0, label="expected"))
+    bands = [panel.channels[channel] for panel in shown for channel in _banded(panel)]
+    if bands:
+        colour = _colours(shown)[bands[0]]
+        handles.append(Patch(facecolor=colour, alpha=0.25, lw=0, label="expected"))
+    if any(training(panel) for panel in shown):
+        handles.append(Patch(label="only trained on", **LEARNED))
     if any(warmup(panel) for panel in shown):
-        handles.append(Patch(facecolor=COLD, edgecolor="none", label="warming up"))
+        handles.append(Patch(label="warming up", **WARMING))
     return handles
+
+
+def _colours(shown: Sequence[Panel]) -> dict[str, str]:
+    numbers = painted(shown, CHANNELS, len(SIGNALS))
+    return {name: SIGNALS[number] for name, number in numbers.items()}
 
 
 def _series(figure: Figure, grid: GridSpec, shown: Sequence[Panel]) -> None:
     first, last = span(shown)
     limits = _days(np.array([first, last]))
     margin = 0.005 * (limits[1] - limits[0])
+    colours = _colours(shown)
     for place, panel in enumerate(shown):
         lane, signal, tail = (figure.add_subplot(grid[4 * place + row]) for row in (1, 2, 3))
         for axes in (lane, signal, tail):
             axes.set_xlim(limits[0] - margin, limits[1] + margin)
             _dress(axes)
         _draw_lane(lane, panel, last)
-        _draw_signals(signal, panel)
+        _draw_signals(signal, panel, colours)
         _draw_tail(tail, panel)
         for axes in (signal, tail):
             _shade(axes, panel, last)
         _date(tail)
     figure.text(
-        1 - RIGHT / WIDTH + 0.006, (BOTTOM - 0.06) / figure.get_figheight(), "UTC",
+        1 - (RIGHT - 0.6) / WIDTH, (BOTTOM - 0.06) / figure.get_figheight(), "UTC",
         va="top", fontsize=8, **TEXT,
     )  # fmt: skip
 
@@ -182,13 +200,14 @@ def _draw_lane(axes: Axes, panel: Panel, last: int) -> None:
     for incident in mildest_first(panel):  # so that the worst is drawn over the others
         colour = LEVEL_COLOURS[incident.level]
         _bar(axes, extent(incident, last), rows - 0.5, facecolor=colour, edgecolor=colour, lw=2)
-    spans = [extent(incident, last) for incident in panel.incidents]
-    _name(axes, spans, [_told_of(incident, panel) for incident in panel.incidents], rows - 0.5)
+    worst = mildest_first(panel)[::-1]
+    spans = [extent(incident, last) for incident in worst]
+    _name(axes, spans, [_told_of(incident, panel) for incident in worst], rows - 0.5)
     for interval in panel.truth:
         bar = (interval.start, interval.end)
         _bar(axes, bar, 0.5, facecolor="white", edgecolor=INK, hatch="/////", lw=0.8)
     truths = [(interval.start, interval.end) for interval in panel.truth]
-    _name(axes, truths, [interval.label for interval in panel.truth], 0.5)
+    _name(axes, truths, [(interval.label,) for interval in panel.truth], 0.5)
     axes.set_ylim(0, rows)
     axes.set_yticks([0.5, 1.5][:rows], ["faults", "incidents"][-rows:])
     axes.tick_params(left=False)
@@ -202,11 +221,15 @@ def _draw_lane(axes: Axes, panel: Panel, last: int) -> None:
     axes.annotate(told, (1, 1), (0, 5), fontsize=9, ha="right", **heading)  # fmt: skip
 
 
-def _told_of(incident: Incident, panel: Panel) -> str:
-    """The blamed channel or the health kind; the severity where there is only one channel."""
-    if incident.kind == "anomaly" and len(panel.channels) == 1:
-        return f"severity {number(incident.severity)}"
-    return subject(incident)
+def _told_of(incident: Incident, panel: Panel) -> tuple[str, ...]:
+    """What is said of an incident, and what less is said where there is no room for that.
+
+    Where there is only one channel, its severity or its kind; it need not be named again.
+    """
+    kind = incident.kind.replace("_", " ")
+    if len(panel.channels) == 1:
+        return (f"severity {number(incident.severity)}" if incident.kind == "anomaly" else kind,)
+    return (subject(incident),) if incident.kind == "anomaly" else (subject(incident), kind)
 
 
 def _bar(axes: Axes, ends: tuple[int, int], middle: float, **style: Any) -> None:
@@ -215,40 +238,53 @@ def _bar(axes: Axes, ends: tuple[int, int], middle: float, **style: Any) -> None
     axes.broken_barh([(left, right - left)], (middle - 0.34, 0.68), **style)
 
 
-def _name(axes: Axes, ends: Sequence[tuple[int, int]], names: Sequence[str], middle: float) -> None:
-    """Write each bar's name to its right, or else its left, where no other bar or name stands."""
+def _name(
+    axes: Axes, ends: Sequence[tuple[int, int]], names: Sequence[Sequence[str]], middle: float
+) -> None:
+    """Write the first of each bar's names for which there is room beside it."""
     if not 0 < len(ends) <= MOST_NAMES:
         return
     low, high = axes.get_xlim()
     inch = (high - low) / (WIDTH - LEFT - RIGHT)
     bars = [tuple(_days(np.array(pair)).tolist()) for pair in ends]
     taken = [*bars, (-np.inf, low), (high, np.inf)]
-    for bar, name in zip(bars, names, strict=True):
-        text = _drawable(name, 28)
-        room = inch * (CHARACTER * len(text) + 0.1)
+    style: dict[str, Any] = {**TEXT, "fontsize": 8, "parse_math": False, "va": "center_baseline"}
+    for bar, told in zip(bars, names, strict=True):
         others = [stretch for stretch in taken if stretch != bar]
-        for start in (bar[1], bar[0] - room):
-            if text and all(start + room <= a or start >= b for a, b in others):
-                style: dict[str, Any] = {**TEXT, "fontsize": 8, "parse_math": False}
-                centre = start + room / 2
-                axes.text(centre, middle, text, ha="center", va="center_baseline", **style)
-                taken.append((start, start + room))
+        for text, (start, stop), side in _beside(bar, told, inch):
+            if all(stop <= a or start >= b for a, b in others):
+                edge = start + GAP * inch if side == "left" else stop - GAP * inch
+                axes.text(edge, middle, text, ha=side, **style)
+                taken.append((start, stop))
                 break
 
 
-def _draw_signals(axes: Axes, panel: Panel) -> None:
+def _beside(
+    bar: tuple[float, ...], names: Sequence[str], inch: float
+) -> Iterator[tuple[str, tuple[float, float], str]]:
+    """Names with where they would stand, right of the bar or else left, and how they align."""
+    for text in filter(None, (_drawable(name, 28) for name in names)):
+        room = inch * (CHARACTER * len(text) + GAP)
+        yield text, (bar[1], bar[1] + room), "left"
+        yield text, (bar[0] - room, bar[0]), "right"
+
+
+def _draw_signals(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
+    """The most blamed channels, named beside the plot: those that lead an incident in bold."""
     chosen = blamed_first(panel, CHANNELS)
     values = panel.values[:, chosen]  # (N, at most 4)
     single = len(panel.channels) == 1
     drawn = values if single else standardise(values)
     hidden = len(panel.channels) - len(chosen)
-    _draw_expected(axes, panel, chosen)
+    _draw_expected(axes, panel, colours)
+    leads = leading(panel)
     for place, channel in reversed(list(enumerate(chosen))):
-        _curve(axes, panel.time, drawn[:, place], SIGNALS[place])
+        name = panel.channels[channel]
+        _curve(axes, panel.time, drawn[:, place], colours[name])
         axes.annotate(
-            _drawable(panel.channels[channel], 22), (1, 1), (8, -6 - 15 * place),
-            xycoords="axes fraction", textcoords="offset points", va="top", fontsize=9,
-            color=SIGNALS[place], weight="bold", fontfamily=FONT, parse_math=False,
+            _drawable(name, 20), (1, 1), (8, -6 - 15 * place), va="top", fontsize=9,
+            xycoords="axes fraction", textcoords="offset points", color=colours[name],
+            weight="bold" if name in leads else "normal", fontfamily=FONT, parse_math=False,
         )  # fmt: skip
     if hidden:
         axes.annotate(
@@ -262,21 +298,32 @@ def _draw_signals(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
 
 
-def _draw_expected(axes: Axes, panel: Panel, chosen: Sequence[int]) -> None:
-    """A shaded band behind the first signals of which the detector told what it expected."""
+def _banded(panel: Panel) -> list[int]:
+    """The first of the drawn channels of which the detector told what it expected."""
+    if panel.expected is None:
+        return []
+    low, _ = panel.expected.band()  # (N, C)
+    known = [c for c in blamed_first(panel, CHANNELS) if not np.isnan(low[:, c]).all()]
+    return known[:BANDS]
+
+
+def _draw_expected(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
+    """A shaded band behind these channels' signals."""
     if panel.expected is None:
         return
     low, high = panel.expected.band()  # (N, C)
-    known = [place for place, c in enumerate(chosen) if not np.isnan(low[:, c]).all()]
-    for place in known[:BANDS]:
-        one = chosen[place : place + 1]
+    for channel in _banded(panel):
+        one = [channel]
         lower, upper = low[:, one], high[:, one]
         if len(panel.channels) > 1:
             lower, upper = (standardised_like(e, panel.values[:, one]) for e in (lower, upper))
         lower, upper = within_reach(lower[:, 0]), within_reach(upper[:, 0])
         kept = np.union1d(thin(lower, POINTS), thin(upper, POINTS))
-        style: dict[str, Any] = {"color": SIGNALS[place], "alpha": 0.25, "lw": 0, "zorder": 1}
-        axes.fill_between(_days(panel.time[kept]), lower[kept], upper[kept], **style)
+        cuts = breaks(panel.time, kept)
+        days = _days(np.insert(panel.time[kept], cuts, panel.time[kept[cuts - 1]]))
+        under, over = (np.insert(edge[kept], cuts, np.nan) for edge in (lower, upper))
+        colour = colours[panel.channels[channel]]
+        axes.fill_between(days, under, over, color=colour, alpha=0.25, lw=0, zorder=1)
 
 
 def _draw_tail(axes: Axes, panel: Panel) -> None:
@@ -310,7 +357,9 @@ def _curve(
 ) -> None:
     reached = within_reach(values)
     kept = thin(reached, POINTS)
+    cuts = breaks(time, kept)
     days, drawn = _days(time[kept]), reached[kept]
+    days, drawn = np.insert(days, cuts, days[cuts - 1]), np.insert(drawn, cuts, np.nan)
     axes.plot(days, drawn, color=colour, lw=width, ls=dashes)
     alone = lone(drawn)
     if alone.any():
@@ -326,9 +375,9 @@ def _shade(axes: Axes, panel: Panel, last: int) -> None:
         ends = _days(np.array([interval.start, interval.end]))
         for end in ends:
             axes.axvline(end, color=FAINT, lw=0.8, ls=":", zorder=1)
-    cold = warmup(panel)
-    if cold is not None:
-        axes.axvspan(*_days(np.array(cold)), facecolor=COLD, lw=0, zorder=0)
+    for stretch, style in ((training(panel), LEARNED), (warmup(panel), WARMING)):
+        if stretch is not None:
+            axes.axvspan(*_days(np.array(stretch)), zorder=0, **style)
 
 
 def _days(nanoseconds: IntArray) -> FloatArray:

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tocsin.evaluation.downsample import lone, thin, within_reach
+from tocsin.evaluation.downsample import breaks, lone, thin, within_reach
 from tocsin.evaluation.palette import GREY
 from tocsin.evaluation.panel import (
     Panel,
     blamed_first,
+    painted,
     standardise,
     standardised_like,
     surprise,
+    training,
     warmup,
 )
 from tocsin.evaluation.wording import plain
@@ -101,12 +103,14 @@ def signals(panel: Panel, points: int) -> Iterable[Json]:
     chosen = blamed_first(panel, CHANNELS)
     values = panel.values[:, chosen]  # (N, at most 8)
     drawn = values if len(panel.channels) == 1 else standardise(values)
+    colours = painted([panel], CHANNELS, CHANNELS)
     for place, channel in enumerate(chosen):
         trace = _curve(panel.time, drawn[:, place], points, own=values[:, place])
+        colour = f"c{colours[panel.channels[channel]]}"
         name = escaped(panel.channels[channel])
         # The most blamed channel is drawn over the others.
         order = {"zorder": CHANNELS - place, "showlegend": True}
-        yield {**trace, "name": name, "meta": f"c{place}", "yaxis": "y2", **order}
+        yield {**trace, "name": name, "meta": colour, "yaxis": "y2", **order}
     yield from _bands(panel, chosen, points)
 
 
@@ -153,9 +157,8 @@ def shade(span: Span, colour: str, opacity: float, edge: int = 0) -> Json:
 
 
 def cold(panel: Panel) -> list[Json]:
-    """Grey over the warm-up."""
-    ends = warmup(panel)
-    return [] if ends is None else [shade(ends, GREY, 0.2)]
+    """Grey over the rows that were trained on, and over the warm-up."""
+    return [shade(ends, GREY, 0.2) for ends in (training(panel), warmup(panel)) if ends is not None]
 
 
 def milliseconds(nanoseconds: Any) -> Any:
@@ -179,6 +182,7 @@ def _bands(panel: Panel, chosen: Sequence[int], points: int) -> Iterable[Json]:
         return
     middle, (low, high) = panel.expected.middle, panel.expected.band()  # (N, C)
     known = [place for place, c in enumerate(chosen) if not np.isnan(middle[:, c]).all()]
+    colours = painted([panel], CHANNELS, CHANNELS)
     for place in known[:BANDS]:
         one = chosen[place : place + 1]
         edges = [low[:, one], middle[:, one], high[:, one]]
@@ -186,7 +190,8 @@ def _bands(panel: Panel, chosen: Sequence[int], points: int) -> Iterable[Json]:
             edges = [standardised_like(edge, panel.values[:, one]) for edge in edges]
         lower, told, upper = (within_reach(edge[:, 0]) for edge in edges)
         name = f"{escaped(panel.channels[one[0]])}, expected"
-        common = {"meta": f"c{place}", "yaxis": "y2", "legendgroup": name, "zorder": 0}
+        colour = f"c{colours[panel.channels[one[0]]]}"
+        common = {"meta": colour, "yaxis": "y2", "legendgroup": name, "zorder": 0}
         yield {
             **_outline(panel.time, lower, upper, points),
             **common,
@@ -202,7 +207,9 @@ def _bands(panel: Panel, chosen: Sequence[int], points: int) -> Iterable[Json]:
 def _outline(time: IntArray, lower: FloatArray, upper: FloatArray, points: int) -> Json:
     """The area between two edges (N,), as one closed line for each stretch without a gap."""
     kept = np.union1d(thin(lower, points), thin(upper, points))
-    there = ~np.isnan(lower[kept]) & ~np.isnan(upper[kept])
+    cuts = breaks(time, kept)
+    there = np.insert(~np.isnan(lower[kept]) & ~np.isnan(upper[kept]), cuts, values=False)
+    kept = np.insert(kept, cuts, kept[cuts - 1])
     turns = np.flatnonzero(np.diff(np.concatenate(([False], there, [False]))))
     x: list[float | None] = []
     y: list[float | None] = []
@@ -218,7 +225,9 @@ def _curve(time: IntArray, drawn: FloatArray, points: int, own: FloatArray | Non
     """A line; `own` are the values to tell on hover, where they are not the drawn ones."""
     reached = within_reach(drawn)
     kept = thin(reached, points)
-    values = reached[kept]
+    cuts = breaks(time, kept)
+    values = np.insert(reached[kept], cuts, np.nan)
+    kept = np.insert(kept, cuts, kept[cuts - 1])
     trace: Json = {
         "type": "scatter",
         "x": milliseconds(time[kept]),

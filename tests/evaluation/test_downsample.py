@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.evaluation.downsample import lone, thin, within_reach
+from tocsin.evaluation.downsample import breaks, lone, thin, within_reach
 from tocsin.pipeline.errors import TocsinError
 
 NUMBER = st.floats(-1e9, 1e9) | st.just(float("nan")) | st.sampled_from([np.inf, -np.inf])
@@ -94,3 +94,24 @@ def test_lone_values_are_those_no_line_segment_touches(values):
             touched |= {i, i + 1}
     expected = [bool(known[i]) and i not in touched for i in range(len(values))]
     assert lone(values).tolist() == expected
+
+
+def test_a_curve_breaks_at_every_pause_between_the_kept_rows():
+    steps = np.ones(1000, dtype=np.int64)
+    steps[[400, 402, 700]] = 50
+    time = np.concatenate(([0], np.cumsum(steps)))
+    kept = np.array([0, 300, 405, 700, 701, 1000])
+    assert breaks(time, kept).tolist() == [2, 4]
+    assert breaks(time, np.arange(1001)).tolist() == [401, 403, 701]
+
+
+@pytest.mark.parametrize("steps", [[], [0, 0], [7], [1, 5, 1, 5], [0, 3, 0, 3, 0]])
+def test_steps_of_a_usual_length_break_no_curve(steps):
+    time = np.concatenate(([0], np.cumsum(np.array(steps, dtype=np.int64))))
+    assert not breaks(time, np.arange(len(time))).size
+    assert not breaks(time[:0], np.arange(0)).size
+
+
+def test_rows_at_random_times_are_one_curve():
+    steps = np.random.default_rng(0).exponential(1e9, 5000).astype(np.int64)
+    assert not breaks(np.cumsum(steps), np.arange(5000)).size

@@ -10,11 +10,15 @@ from tocsin.evaluation.panel import (
     Expected,
     Panel,
     blamed_first,
+    leading,
     most_interesting,
+    painted,
     span,
     standardise,
     standardised_like,
+    subject,
     surprise,
+    training,
     warmup,
 )
 from tocsin.pipeline.errors import TocsinError
@@ -80,6 +84,42 @@ def test_a_blamed_channel_that_the_panel_lacks_is_passed_over():
     assert blamed_first(panel(incidents=(incident(channels=(("z", 1.0),)),)), 3) == [0, 1, 2]
 
 
+def test_a_channel_is_painted_by_its_place_whatever_is_blamed():
+    blamed = panel(incidents=(incident(channels=(("c", 1.0),)),))
+    for panels in ([panel()], [blamed], [blamed, panel("fan")]):
+        assert painted(panels, 3, 8) == {"a": 0, "b": 1, "c": 2}
+    assert painted([blamed], 1, 8) == {"c": 2}
+
+
+def test_more_channels_than_colours_share_none_within_a_panel():
+    names = tuple("abcdefghijkl")
+    groups = ("adgj", "behk", "bcfi")  # a, e and i are four places apart
+    panels = [
+        panel(channels=names, incidents=(incident(channels=tuple((n, 1.0) for n in group)),))
+        for group in groups
+    ]
+    values = [replace(one, values=np.zeros((4, 12))) for one in panels]
+    found = painted(values, 4, 4)
+    assert all(len({found[name] for name in group}) == 4 for group in groups)
+
+
+def test_more_channels_than_colours_take_those_that_nobody_has():
+    blamed = incident(channels=(("a", 0.6), ("e", 0.4)))
+    told = panel(channels=tuple("abcde"), values=np.zeros((4, 5)), incidents=(blamed,))
+    assert painted([told], 2, 4) == {"a": 0, "e": 1}
+
+
+def test_leading_channels_are_those_that_some_incident_blames_most():
+    blamed = (incident(channels=(("c", 0.6), ("b", 0.4))), incident())
+    assert leading(panel(incidents=blamed)) == {"c"}
+
+
+def test_a_health_incident_is_about_its_kind_and_its_channel():
+    stuck = replace(incident(channels=(("a", 1.0),)), kind="out_of_range")
+    assert subject(stuck) == "out of range: a"
+    assert subject(replace(stuck, channels=())) == "out of range"
+
+
 @given(arrays(float, (30, 2), elements=st.floats(allow_nan=True, allow_infinity=True)))
 def test_standardised_values_keep_order_and_gaps(values):
     result = standardise(values)
@@ -105,6 +145,14 @@ def test_warmup_ends_with_the_first_alarm_level():
     cold = np.array([np.nan, np.nan, 1e-3, np.nan])
     assert warmup(panel(alpha=cold)) == (0, SECOND)
     assert warmup(panel()) is None
+
+
+def test_warmup_begins_after_what_was_trained_on():
+    cold = panel(alpha=np.array([np.nan, np.nan, np.nan, 1e-3]), trained=2)
+    assert training(cold) == (0, SECOND)
+    assert warmup(cold) == (2 * SECOND, 2 * SECOND)
+    assert warmup(replace(cold, trained=3)) is None
+    assert training(panel()) is None
 
 
 def test_a_span_covers_all_rows_and_is_never_empty():

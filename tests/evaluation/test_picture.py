@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tocsin.evaluation.palette import BLUE, LEVEL_COLOURS
+from tocsin.evaluation.palette import GREEN, LEVEL_COLOURS, SIGNALS
 from tocsin.evaluation.panel import Expected, Interval, Panel
-from tocsin.evaluation.picture import draw
+from tocsin.evaluation.picture import WARMING, draw
 from tocsin.pipeline.errors import SinkError
 from tocsin.pipeline.incidents import Incident, Level
 
@@ -116,14 +116,88 @@ def test_a_known_fault_is_marked(tmp_path):
     assert pixels(tmp_path / "with.png").shape[0] > pixels(tmp_path / "without.png").shape[0]
 
 
-def test_the_most_blamed_channel_comes_first(tmp_path):
+def test_the_most_blamed_channel_is_drawn_over_the_others(tmp_path):
     quiet = panel(channels=("a", "b", "c", "d", "speed"))
-    quiet.values[:, :4] = 1.0
-    quiet.values[:, 4] = np.linspace(-1, 1, 500)
     draw([replace(quiet, incidents=(incident(),))], tmp_path / "a.png", "A")
-    rows, columns = coloured(pixels(tmp_path / "a.png"), BLUE)
-    rows = rows[columns < 1225]
-    assert rows.max() - rows.min() > 80  # the sloping channel has the first colour
+    image = pixels(tmp_path / "a.png")[:, :1225]
+    assert coloured(image, SIGNALS[4])[0].size > 500
+    assert coloured(image, SIGNALS[0])[0].size < 50
+
+
+def test_a_channel_has_one_colour_whatever_is_blamed(tmp_path):
+    sloping = panel(channels=("a", "speed"))
+    sloping.values[:, 1] = np.linspace(-1, 1, 500)
+    blamed = replace(sloping, incidents=(incident(),))
+    found = []
+    for told in (sloping, blamed):
+        draw([told], tmp_path / "a.png", "A")
+        rows, columns = coloured(pixels(tmp_path / "a.png"), GREEN)
+        found.append(np.ptp(rows[columns < 1225]))
+    assert min(found) > 80
+
+
+def test_a_time_without_rows_is_left_white(tmp_path):
+    late = panel()
+    late.time[250:] += 500 * SECOND
+    late.values[250:] = 1.0
+    known = replace(late, expected=Expected(late.values, np.ones((500, 1))))
+    draw([known], tmp_path / "a.png", "A")
+    image = np.delete(pixels(tmp_path / "a.png")[184:428], slice(150, 156), axis=0)  # no frames
+    gap = slice(95 + int(1130 * 0.27), 95 + int(1130 * 0.73))
+    dark = (image[:, gap] < 200).any(axis=2)
+    assert not dark.any()
+    assert (image[:, 95:300] < 200).any()
+
+
+def test_what_was_trained_on_is_no_warm_up(tmp_path):
+    cold = panel()
+    cold.alpha[:200] = np.nan
+    draw([cold], tmp_path / "cold.png", "A")
+    draw([replace(cold, trained=200)], tmp_path / "trained.png", "A")
+    draw([replace(cold, trained=100)], tmp_path / "both.png", "A")
+    grey = [
+        coloured(pixels(tmp_path / name), str(WARMING["facecolor"]))[0].size
+        for name in ("cold.png", "both.png", "trained.png")
+    ]
+    assert grey[0] > 1.5 * grey[1] > 15 * grey[2]
+
+
+def test_nothing_stands_over_the_last_date(tmp_path):
+    """The dates keep their distance from the word for the time zone, beside the plot."""
+    whole = panel(rows=601)
+    draw([replace(whole, time=whole.time + 100 * SECOND)], tmp_path / "a.png", "A")  # to 09:05
+    corner = (pixels(tmp_path / "a.png")[-45:, 1180:] < 128).any(axis=(0, 2))
+    gaps = np.diff(np.flatnonzero(corner))
+    assert gaps.max() > 15
+
+
+def test_a_health_incident_names_its_channel(tmp_path):
+    two = panel(channels=("speed", "load"))
+    bars = [replace(incident(), kind="stuck", channels=told) for told in ((), (("load", 1.0),))]
+    for name, bar in zip(("bare.png", "named.png"), bars, strict=True):
+        draw([replace(two, incidents=(bar,))], tmp_path / name, "A")
+    lane = slice(155, 182), slice(95, 1225)
+    changed = pixels(tmp_path / "named.png")[lane] != pixels(tmp_path / "bare.png")[lane]
+    assert changed.any()
+
+
+def test_a_long_legend_stays_within_the_picture(tmp_path):
+    levels: tuple[Level, ...] = ("info", "warning", "error", "critical")
+    told = panel()
+    told.alpha[:200] = np.nan
+    told.alarm[300] = True
+    told = replace(
+        told,
+        incidents=tuple(incident(level) for level in levels),
+        truth=(Interval(START, START + SECOND, "drift"),),
+        expected=Expected(told.values, np.ones((500, 1))),
+        trained=100,
+    )
+    draw([told], tmp_path / "a.png", "A")
+    image = pixels(tmp_path / "a.png")
+    assert (image[:, -10:] == 255).all()
+    swatches = coloured(image[:130], str(WARMING["facecolor"]))[0]
+    assert swatches.size > 100
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,13 @@ def test_a_panel_is_drawn_with_bands_around_its_incidents_alone() -> None:
     assert set(drawn.covariates) == set(detection.incidents.id)
 
 
+def test_a_panel_tells_how_many_rows_were_trained_on() -> None:
+    detection = usual()
+    known = int(detection.chosen["trained_on"])
+    assert accounted(detection.panels[0], detection.origin).trained == known > 0
+    assert accounted(detection.panels[0], replace(detection.origin, history=None)).trained == 0
+
+
 def test_a_panel_without_incidents_stays_as_it_is() -> None:
     calm = replace(usual().panels[0], incidents=())
     assert accounted(calm, Origin(SMALL)) == calm

@@ -134,7 +134,10 @@ def explain(
 
 
 def accounted(panel: Panel, origin: Origin) -> Panel:
-    """The panel with what was expected around its incidents, and their covariates, to be drawn."""
+    """The panel to be drawn: with what was expected, covariates, and what was trained on.
+
+    What was expected is told around its incidents alone.
+    """
     scored = [incident for incident in panel.incidents if incident.kind == "anomaly"]
     near = np.zeros(len(panel.time), dtype=np.bool_)
     for incident in scored:
@@ -144,7 +147,7 @@ def accounted(panel: Panel, origin: Origin) -> Panel:
     told = expected_of(panel, origin, np.flatnonzero(near)[-_MOST_ROWS:])
     found = covariates_of(panel, scored, origin)
     shares = {name: one.shares for name, one in found.items()}
-    return replace(panel, expected=told, covariates=shares)
+    return replace(panel, expected=told, covariates=shares, trained=_trained(panel, origin))
 
 
 def rows_of(incident: Incident, time: IntArray) -> slice:
@@ -268,6 +271,15 @@ def _mark(panel: Panel, origin: Origin) -> bytes:
         digest.update(f"{column.shape} {column.dtype}".encode())
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.digest()
+
+
+def _trained(panel: Panel, origin: Origin) -> int:
+    """How many of the panel's first rows are clean history, and so were not judged."""
+    past = _past(panel, origin)
+    if past is None:
+        return 0
+    learned = np.isin(panel.time, past.time) & np.isnan(panel.score)
+    return int(np.minimum.accumulate(learned).sum())
 
 
 def _past(panel: Panel, origin: Origin) -> Rows | None:

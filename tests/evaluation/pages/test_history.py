@@ -217,6 +217,23 @@ def test_a_gap_is_not_bridged(tmp_path):
     assert np.isnan(drawn[100:150]).all()
 
 
+def test_a_time_without_rows_is_not_bridged(tmp_path):
+    middle = np.full((300, 1), 5.0)
+    late = panel(expected=Expected(middle, np.ones((300, 1))))
+    late.time[200:] += 500 * SECOND
+    figure = rendered(tmp_path, [late]).figures[0]
+    for name in ("speed", "raw score", "tail p", "alarm level", "speed, expected"):
+        drawn = numbers(curve(figure, name)["y"])
+        assert np.flatnonzero(np.isnan(drawn)).tolist() == [200]
+    assert curve(figure, "speed, expected band")["x"].count(None) == 2
+
+
+def test_a_channel_has_one_colour_in_all_plots(tmp_path):
+    two = panel(channels=("load", "speed"), incidents=(incident(),))
+    for figure in rendered(tmp_path, [two, replace(two, series="fan", incidents=())]).figures:
+        assert curve(figure, "speed")["meta"] == "c1"
+
+
 def test_the_threshold_and_alarms_are_drawn_on_the_tail(tmp_path):
     alarmed = panel()
     alarmed.tail[60] = 1e-5
