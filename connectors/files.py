@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tocsin.connectors.csv_file import CsvSource, guess_csv
+from tocsin.connectors.csv_file import CsvSource
+from tocsin.connectors.csv_guess import guess_csv
+from tocsin.connectors.dialect import Dialect
 from tocsin.connectors.guessing import Guess
 from tocsin.connectors.jsonl_file import (
     JsonArraySource,
@@ -17,26 +19,36 @@ from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.ports import Source
 
 _GUESSES = {
-    "csv": guess_csv,
     "jsonl": guess_json_lines,
     "json": guess_json_array,
     "parquet": guess_parquet,
 }
 
 
-def guess(path: Path | str) -> Guess:
+def guess(path: Path | str, dialect: Dialect | None = None) -> Guess:
     """What a file holds: its format by content, not by name, and what each column is.
 
-    Raises SourceError for a file that is missing, empty, binary or without a column of numbers.
+    `dialect` says how a CSV file is written; other formats have no use for it.
+
+    Raises SourceError for a file that is missing, empty, binary, without a column of numbers, or
+    with a time that cannot be read.
     """
     path = Path(path)
-    return _GUESSES[sniff(path)](path)
+    form = sniff(path)
+    return guess_csv(path, dialect) if form == "csv" else _GUESSES[form](path)
 
 
 def open_file(
-    path: Path | str, fields: FieldMap | None = None, *, follow: bool = False, rows: int = 8192
+    path: Path | str,
+    fields: FieldMap | None = None,
+    dialect: Dialect | None = None,
+    *,
+    follow: bool = False,
+    rows: int = 8192,
 ) -> Source:
     """The source that reads a file; without `fields` its columns are guessed.
+
+    `dialect` says how a CSV file is written; other formats have no use for it.
 
     Raises SourceError as `guess` does, and ConfigError when a file that cannot grow line by line (a
     JSON array, Parquet) is to be followed.
@@ -46,7 +58,7 @@ def open_file(
     if follow and form in ("json", "parquet"):
         raise ConfigError(f"{path} is {form} and cannot be followed; CSV and JSON lines can")
     if form == "csv":
-        return CsvSource(path, fields, follow=follow, rows=rows)
+        return CsvSource(path, fields, dialect or Dialect(), follow=follow, rows=rows)
     if form == "jsonl":
         return JsonLinesSource(path, fields, follow=follow, rows=rows)
     if form == "json":

@@ -2,12 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tocsin.connectors.columns import ROW_NUMBER
+from tocsin.connectors.dialect import Dialect
+from tocsin.connectors.dialect_guess import (
+    ASK_OF_COMMAS,
+    looks_like_commas,
+    looks_like_dates,
+    usual_formats,
+    zoned_formats,
+)
 from tocsin.connectors.records import FieldMap
 from tocsin.connectors.sniff import Format
 from tocsin.connectors.times import TimeUnit, parse_times
@@ -52,7 +62,8 @@ class Guess:
     `fields` names the time, the series and the channels, and is what a source reads with. `labels`
     are columns that look like the answer; `left_out` the other columns that are not read, each
     with the reason. `every` is the median step of one series in nanoseconds, None when there is
-    none; `rows_seen` is how many rows the guess is made from.
+    none; `rows_seen` is how many rows the guess is made from. `dialect` says how a CSV file is
+    written. `doubts` are sentences on columns left out that hardly ought to be.
     """
 
     path: Path
@@ -62,22 +73,44 @@ class Guess:
     left_out: tuple[tuple[str, str], ...] = ()
     every: int | None = None
     rows_seen: int = 0
-    delimiter: str = ""
-    header: bool = True
+    dialect: Dialect = field(default=Dialect())
+    doubts: tuple[str, ...] = ()
 
     @property
     def has_time(self) -> bool:
         """Whether rows carry a time; row numbers stand for it where they do not."""
         return self.fields.time != ROW_NUMBER
 
+    def to_json(self) -> dict[str, Any]:
+        """The guess as plain values; the time is None where row numbers stand for it."""
+        fields, dialect = self.fields, self.dialect
+        return {
+            "format": self.format,
+            "time": fields.time if self.has_time else None,
+            "time_unit": fields.time_unit,
+            "time_format": dialect.time_format,
+            "decimal": dialect.point,
+            "thousands": dialect.thousands,
+            "channels": fields.channels,
+            "key": fields.key,
+            "labels": self.labels,
+            "left_out": dict(self.left_out),
+            "doubts": self.doubts,
+        }
+
     def words(self) -> tuple[str, ...]:
         """The guess for people, a sentence a line."""
-        fields = self.fields
-        name = {"\t": "tab"}.get(self.delimiter, repr(self.delimiter))
-        form = _WORDS[self.format] + (f", cells parted by {name}" if self.delimiter else "")
-        lines = [f"{self.path.name} is {form}{'' if self.header else ', without a header'}."]
+        fields, dialect = self.fields, self.dialect
+        name = {"\t": "tab"}.get(dialect.delimiter, repr(dialect.delimiter))
+        form = _WORDS[self.format] + (f", cells parted by {name}" if dialect.delimiter else "")
+        head = ", without a header" if dialect.header is False else ""
+        lines = [f"{self.path.name} is {form}{head}."]
+        if dialect.decimal or dialect.thousands:
+            thousands = f", {dialect.thousands!r} between thousands" if dialect.thousands else ""
+            lines.append(f"Numbers are written with decimal {dialect.point!r}{thousands}.")
         if self.has_time:
             unit = "" if fields.time_unit == "auto" else f"in {fields.time_unit} since 1970, "
+            unit = f"written {dialect.time_format}, " if dialect.time_format else unit
             lines.append(f"Time is {fields.time!r} ({unit}{fields.zone} where it names no zone).")
         else:
             lines.append("No column is a time: row numbers stand for seconds since 1970.")
@@ -92,43 +125,87 @@ class Guess:
         return tuple(lines)
 
 
-def guess_columns(sample: Sample, path: Path, form: Format, series: str) -> Guess:
+def guess_columns(sample: Sample, path: Path, form: Format, series: str, time: str = "") -> Guess:
     """What each column of a sample is; `series` names the series when no column does.
 
-    - The time is the first column with a name like `timestamp` that can be read as one, or else
-      the first whose cells all can. Small whole numbers count only under such a name, as seconds.
+    - The time is `time`, or the first column with a name like `timestamp` that can be read as one,
+      or else the first whose cells all can. Small whole numbers count only under such a name, as
+      seconds.
     - Columns called `label`, `anomaly`, `changepoint`, … are the answer, not data.
     - A column names the series if it is called `host`, `asset`, … and repeats, or if it is text
       and tells rows of one time apart.
     - The other columns of numbers are channels.
 
-    Raises SourceError when no column holds numbers.
+    Raises SourceError when no column holds numbers, and when none can be read as the time though
+    one is called so or looks like it.
     """
     labels = tuple(name for name in sample if _tail(name) in _LABELS)
     rest = {name: cells for name, cells in sample.items() if name not in labels}
-    time, unit, moments = _find_time(rest)
+    time, unit, moments = find_time({time: rest[time]} if time in rest else rest)
+    unread = _unread(rest, form, found=time)
+    if time == ROW_NUMBER and unread:
+        raise SourceError(f"{path}: {next(iter(unread.values()))}")
     rest.pop(time, None)
     keys = _find_keys(rest, moments)
+    asked = {name: _commas(cells) for name, cells in rest.items() if form == "csv"}
     channels, left_out = [], []
     for name, cells in rest.items():
-        why = _no_channel(name, cells)
+        why = asked.get(name) or _no_channel(name, cells)
         if name in keys:
             continue
         if why:
             left_out.append((name, why))
         else:
             channels.append(name)
+    doubts = [why for name, why in unread.items() if name not in channels]
+    doubts += [f"column {name!r} holds {why}" for name, why in left_out if asked.get(name)]
     if not channels:
-        raise SourceError(f"{path} has no column of numbers; it has {_listed(tuple(sample))}")
+        what = doubts[0] if doubts else f"it has {_listed(tuple(sample))}"
+        raise SourceError(f"{path} has no column of numbers; {what}")
     fields = FieldMap(time, tuple(channels), keys, time_unit=unit, unkeyed=series)
     every = _step(moments, [sample[name] for name in keys])
     rows = len(next(iter(sample.values())))
-    return Guess(path, form, fields, labels, tuple(left_out), every, rows)
+    return Guess(path, form, fields, labels, tuple(left_out), every, rows, doubts=tuple(doubts))
 
 
-def _find_time(sample: Sample) -> tuple[str, TimeUnit, IntArray]:
+def named_times(sample: Sample) -> list[str]:
+    """The columns whose name says that they are the time, the likeliest first."""
+    return [name for wanted in _TIMES for name in sample if _tail(name) == wanted]
+
+
+def _unread(sample: Sample, form: Format, found: str) -> dict[str, str]:
+    """Columns that say they are the time, or look like it where no time was found; and why not."""
+    named = [name for name in named_times(sample) if name != found]
+    others = [name for name in sample if name not in named] if found == ROW_NUMBER else []
+    dated = [name for name in others if looks_like_dates(_texts(sample[name]))]
+    return {
+        name: f"column {name!r} looks like the time and cannot be read: {_why(sample[name], form)}"
+        for name in (*named, *dated)
+        if _read_times(sample[name], "auto") is None and _read_times(sample[name], "s") is None
+    }
+
+
+def _why(cells: Sequence[object], form: Format) -> str:
+    """Why cells are no times, with one of them, and what can be done about it."""
+    present = [cell for cell in cells if cell is not None]
+    bad = parse_times(present)[1]
+    if not bad:
+        return "it is empty in most of the first rows"
+    texts = _texts(present)
+    if form != "csv" or not texts:
+        return bad[min(bad)]
+    formats = usual_formats(texts) or zoned_formats(texts) or ("%d.%m.%Y %H:%M",)
+    such = " or ".join(map(repr, formats[:2]))
+    return f"{bad[min(bad)]}; say how it is written with time_format of the csv source: {such}"
+
+
+def _texts(cells: Sequence[object]) -> list[str]:
+    return [cell for cell in cells if isinstance(cell, str)]
+
+
+def find_time(sample: Sample) -> tuple[str, TimeUnit, IntArray]:
     """The time column, its unit and its times in nanoseconds (B,), 0 where there is none."""
-    named = [name for wanted in _TIMES for name in sample if _tail(name) == wanted]
+    named = named_times(sample)
     for name in named:
         for unit in ("auto", "s"):
             moments = _read_times(sample[name], unit)
@@ -177,6 +254,15 @@ def _no_channel(name: str, cells: Sequence[object]) -> str:
     return ""
 
 
+def _commas(cells: Sequence[object]) -> str:
+    """What to ask of a column of text that looks like numbers, or ""."""
+    texts = _texts(cells)
+    if not _is_text(cells) or not looks_like_commas(texts):
+        return ""
+    cell = next(text for text in texts if "," in text)
+    return f"{cell[:60]!r}: {ASK_OF_COMMAS}"
+
+
 def _counts(cells: Sequence[object]) -> bool:
     numbers = [cell for cell in cells if isinstance(cell, int | float)]
     return len(numbers) > 2 and bool((np.diff(np.array(numbers, dtype=np.float64)) == 1).all())
@@ -187,8 +273,8 @@ def _repeats(cells: Sequence[object]) -> bool:
 
 
 def _is_text(cells: Sequence[object]) -> bool:
-    """Whether more than one cell in ten is text; fewer are bad cells of a column of numbers."""
-    return sum(isinstance(cell, str) for cell in cells) > len(cells) // 10
+    """Whether more than one cell in ten is or was text; fewer are bad cells among numbers."""
+    return sum(isinstance(cell, str | datetime) for cell in cells) > len(cells) // 10
 
 
 def _tail(name: str) -> str:
@@ -203,7 +289,7 @@ def _step(moments: IntArray, keys: Sequence[Sequence[object]]) -> int | None:
         return None
     most = Counter(names).most_common(1)[0][0]
     mine = moments[[name == most for name in names]]
-    steps = np.diff(mine[mine > 0])
+    steps = np.diff(np.sort(mine[mine > 0]))
     steps = steps[steps > 0]
     return int(np.median(steps)) if steps.size else None
 

@@ -10,6 +10,7 @@ import orjson
 from tocsin.connectors.clocks import Clock, SystemClock
 from tocsin.connectors.columns import ROW_NUMBER
 from tocsin.connectors.guessing import Guess, guess_columns
+from tocsin.connectors.json_fields import Unseen, flatten
 from tocsin.connectors.lines import count_lines, first_lines, read_lines
 from tocsin.connectors.records import FieldMap, Stored, decode
 from tocsin.connectors.sniff import check_file, check_text, head, mark_length
@@ -18,7 +19,6 @@ from tocsin.pipeline.ports import Desk, Reading
 from tocsin.pipeline.types import Spec
 
 _SAMPLE_ROWS = 2000
-_DEEPEST = 4  # nested objects that a guess looks into
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class JsonLinesSource:
 
     A line is decoded as a message is (`records.decode`), so that a file gives the rows that its
     lines give through a broker; lines that do not fit are dead letters with their bytes. Without
-    `fields` they are guessed from the first rows. `follow`, `rows` and `part` are those of
-    `CsvSource`, and so are the errors.
+    `fields` they are guessed from the first rows. A channel that no record has is a warning, see
+    `json_fields.Unseen`. `follow`, `rows` and `part` are those of `CsvSource`, and so are the
+    errors.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class JsonLinesSource:
         first = mark_length(self.path)
         start = max(desk.claim(part) or 0, first)
         row = count_lines(self.path, first, start) if fields.time == ROW_NUMBER else 0
+        unseen = Unseen(fields, self.path)
         for lines in read_lines(self.path, start, self.rows, clock=self.clock, follow=self.follow):
             if lines is None:
                 yield None
@@ -54,8 +56,10 @@ class JsonLinesSource:
             offsets = lines.offset.tolist()
             stored = [Stored(line, at) for line, at in zip(lines, offsets, strict=True)]
             if stored:
+                unseen.see(stored)
                 yield _decode(stored, part, lines.next, fields, row)
             row += len(stored)
+        unseen.close()
 
     def commit(self, positions: Mapping[str, int]) -> None:
         pass
@@ -102,10 +106,13 @@ class JsonArraySource:
                 f"{self.path} has {len(records)} records and reading was to go on after {start}: "
                 f"it was replaced; reset the saved state to read it afresh"
             )
+        unseen = Unseen(single, self.path)
         for first in range(start, len(records), self.rows):
             last = min(first + self.rows, len(records))
             stored = [Stored(_dump(records[i]), i) for i in range(first, last)]
+            unseen.see(stored)
             yield _decode(stored, part, last, single, first)
+        unseen.close()
 
     def commit(self, positions: Mapping[str, int]) -> None:
         pass
@@ -137,21 +144,12 @@ def guess_json_array(path: Path) -> Guess:
 
 
 def _guess(records: Sequence[object], path: Path, form: Any) -> Guess:
-    flat = [dict(_flatten(record, "", _DEEPEST)) for record in records if isinstance(record, dict)]
+    flat = [dict(flatten(record)) for record in records if isinstance(record, dict)]
     names = {name: None for record in flat for name in record}
     if not names:
         raise SourceError(f"{path} has no JSON object among its first records")
     sample = {name: [record.get(name) for record in flat] for name in names}
     return guess_columns(sample, path, form, path.stem)
-
-
-def _flatten(record: Mapping[str, object], prefix: str, depth: int) -> Iterator[tuple[str, object]]:
-    for name, value in record.items():
-        place = prefix + name.replace(".", "\\.")
-        if isinstance(value, dict) and depth:
-            yield from _flatten(value, f"{place}.", depth - 1)
-        elif not isinstance(value, dict | list):
-            yield place, value
 
 
 def _load_array(path: Path, records: str) -> list[Any]:

@@ -26,6 +26,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
+from tocsin.connectors.json_fields import Unseen
 from tocsin.connectors.kafka_client import (
     GroupListener,
     Helper,
@@ -108,6 +109,7 @@ class KafkaSource:
     the source with a SourceError. Where retention has removed records before they were read,
     reading goes on at the oldest that is left, and a dead letter without value says which offsets
     are gone. A position past the topic's end, as after the topic was made anew, is a SourceError.
+    A channel that none of the first records has is a warning.
 
     Backpressure: nothing is polled while a reading is worked on, so at most one poll and the
     client's own fetch buffer wait in memory. Work longer than a third of `max_poll_interval_ms`
@@ -126,6 +128,7 @@ class KafkaSource:
         self._claimed: set[TopicPartition] = set()
         self._astray: dict[TopicPartition, int] = {}  # their position is not in the topic
         self._owed: dict[TopicPartition, int] = {}
+        self._unseen = Unseen(settings.fields, self._place())
 
     def spec(self) -> Spec:
         return self.settings.fields.spec()
@@ -339,6 +342,7 @@ class KafkaSource:
         holding = self._submit(partial(self._hold, consumer))
         try:
             for tp, messages in polled.items():
+                self._unseen.see(messages)
                 yield decode(
                     messages, self._part(tp), messages[-1].offset + 1, self.settings.fields
                 )

@@ -169,10 +169,22 @@ def read_record(record: Record, body: Record, key: bytes | None, fields: FieldMa
     for channel, value in zip(fields.channels, found, strict=True):
         if type(value) not in _NUMBERS:
             return f"channel {channel!r} holds {_KINDS[type(value)]}, not a number"
-    if not any(_declares(record, body, path) for path in fields.channels):
+    if not any(declares(record, body, path) for path in fields.channels):
         have = ", ".join(sorted(map(str, record))[:8])
         return f"no known channel: wanted {', '.join(fields.channels[:8])}; found {have or 'none'}"
     return name, int(time[0]), [np.nan if value is None else float(value) for value in found]
+
+
+def records_of(messages: Sequence[Message], fields: FieldMap) -> list[tuple[Record, Record]]:
+    """The records of some messages, each with its whole message; what is no record is left out."""
+    table = _Table(messages, fields)
+    return list(zip(table.records, table.bodies, strict=True))
+
+
+def declares(record: Record, body: Record, path: str) -> bool:
+    """Whether a record has a field, be it null."""
+    outer, (*parents, name) = _steps(path)
+    return name in _parents([body if outer else record], parents)[0]
 
 
 class _Table:
@@ -310,11 +322,6 @@ def _parents(records: Sequence[Record], names: Iterable[str]) -> Sequence[Record
 def _column(records: Sequence[Record], bodies: Sequence[Record], path: str) -> list[Any]:
     outer, (*parents, name) = _steps(path)
     return [record.get(name) for record in _parents(bodies if outer else records, parents)]
-
-
-def _declares(record: Record, body: Record, path: str) -> bool:
-    outer, (*parents, name) = _steps(path)
-    return name in _parents([body if outer else record], parents)[0]
 
 
 def _texts(column: list[Any]) -> list[str]:

@@ -16,6 +16,7 @@ TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
 
 _SCALE = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _MINUTE = 60 * 10**9
+_DAY = len("2025-03-10")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = 631_152_000 * 10**9  # 1990-01-01
 _LAST = 7_258_118_400 * 10**9  # 2200-01-01
@@ -39,8 +40,9 @@ def parse_times(
     """Nanoseconds in UTC (B,) of each entry, and by index the reason of each that has none.
 
     An entry is a number or numeric text, an ISO 8601 text with `Z`, an offset or neither, a
-    `datetime` or a `date`. What names no offset is local to `zone`; of an hour that occurs twice
-    the first is meant. `auto` takes each number's unit (s, ms, us or ns) from its own magnitude,
+    `datetime` or a `date`. What names no offset is local to `zone`. A local time that occurs twice,
+    or never, is refused: which is meant would hang on the rows before, and a reader may begin
+    anywhere. `auto` takes each number's unit (s, ms, us or ns) from its own magnitude,
     so that units may mix; it accepts 1990 to 2200. An explicit unit accepts 1970 to 2200, which
     is the way to read small integer times such as 0, 1, 2. The time of a refused entry is 0.
     Digits past the nanosecond are cut. NaN, infinities, bools, None and other text are refused.
@@ -162,8 +164,13 @@ class _Clock:
     ) -> None:
         if offset is None and self.zone is not None:
             minutes, inverse = np.unique(local // _MINUTE, return_inverse=True)
-            shifts = [_zone_shift(minute, self.zone) for minute in minutes.tolist()]
+            found = [_zone_shift(minute, self.zone) for minute in minutes.tolist()]
+            shifts = [0 if isinstance(shift, str) else shift for shift in found]
             local = local - np.array(shifts, dtype=np.int64)[inverse]
+            unsure = np.array([isinstance(shift, str) for shift in found])[inverse]
+            for i, minute in zip(at[unsure].tolist(), inverse[unsure].tolist(), strict=True):
+                bad[i] = f"time {_short(raw[i])} {found[minute]}"
+            at, local = at[~unsure], local[~unsure]
         else:
             local = local - _offset(offset)
         good = (local >= self.first) & (local <= _LAST)
@@ -178,7 +185,7 @@ class _Clock:
         if isinstance(value, datetime):
             return self._datetime(value)
         if isinstance(value, date):
-            return self._datetime(datetime.combine(value, time()))
+            return self._day(_since_epoch(datetime.combine(value, time())))
         if isinstance(value, str):
             return self._text(value)
         return f"time {_short(value)} is not a number or text"
@@ -192,16 +199,25 @@ class _Clock:
         except ValueError as error:
             return f"time {_short(value)}: {error}"
         local = _since_epoch(moment) + int((match[2] or "0")[:9].ljust(9, "0"))
-        if match[3] is None and self.zone is not None:
-            return local - _zone_shift(local // _MINUTE, self.zone)
-        return local - _offset(match[3])
+        if match[3] is not None or self.zone is None:
+            return local - _offset(match[3])
+        return self._day(local) if len(match[1]) == _DAY else self._local(local, value)
 
-    def _datetime(self, value: datetime) -> int:
+    def _day(self, local: int) -> int:
+        """The first moment of a day; its midnight may occur twice, or not at all."""
+        return local if self.zone is None else local - _first_shift(local // _MINUTE, self.zone)
+
+    def _local(self, local: int, value: object) -> int | str:
+        """A time of the zone's own clock, or why it is none."""
+        shift = 0 if self.zone is None else _zone_shift(local // _MINUTE, self.zone)
+        return f"time {_short(value)} {shift}" if isinstance(shift, str) else local - shift
+
+    def _datetime(self, value: datetime) -> int | str:
         shift = value.utcoffset()
         local = _since_epoch(value.replace(tzinfo=None))
         if shift is not None:
             return local - shift // timedelta(microseconds=1) * 1000
-        return local if self.zone is None else local - _zone_shift(local // _MINUTE, self.zone)
+        return self._local(local, str(value))
 
     def _scale(self, number: IntArray) -> tuple[IntArray, BoolArray]:
         """Nanoseconds in each number's unit, and whether the number is plausible in it."""
@@ -261,10 +277,23 @@ def _offset(text: str | None) -> int:
     return -size if text[0] == "-" else size
 
 
-def _zone_shift(minute: int, zone: ZoneInfo) -> int:
-    """Nanoseconds that a zone's clock is ahead of UTC, by local minutes since 1970."""
+def _zone_shift(minute: int, zone: ZoneInfo) -> int | str:
+    """Nanoseconds that a zone's clock is ahead of UTC, by local minutes since 1970.
+
+    Text says why there is no one answer: the clock shows that minute twice, or never.
+    """
+    first, second = _first_shift(minute, zone), _first_shift(minute, zone, fold=1)
+    if first == second:
+        return first
+    if first > second:
+        return f"occurs twice in {zone.key}, where clocks are put back; it needs an offset"
+    return f"does not exist in {zone.key}, where clocks are put forward over it"
+
+
+def _first_shift(minute: int, zone: ZoneInfo, fold: int = 0) -> int:
+    """The shift of the first time, or with `fold` 1 the second, that a clock shows a minute."""
     try:
-        local = (_EPOCH + timedelta(minutes=minute)).replace(tzinfo=zone)
+        local = (_EPOCH + timedelta(minutes=minute)).replace(tzinfo=zone, fold=fold)
         shift = local.utcoffset()
     except OverflowError:  # the year 1 or 9999; its time is refused as implausible
         shift = None

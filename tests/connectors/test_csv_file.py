@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tocsin.connectors import csv_file
 from tocsin.connectors.columns import ROW_NUMBER
-from tocsin.connectors.csv_file import CsvSource, guess_csv
+from tocsin.connectors.csv_file import CsvSource
+from tocsin.connectors.csv_guess import guess_csv
 from tocsin.connectors.memory import MemoryDesk
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.errors import SourceError
@@ -258,7 +259,7 @@ def test_a_file_shorter_than_the_position_is_a_source_error(write: Write) -> Non
 def test_delimiters_are_guessed(write: Write) -> None:
     for delimiter in ",;\t|":
         found = guess_csv(write(CLEAN.replace(",", delimiter)))
-        assert found.delimiter == delimiter
+        assert found.dialect.delimiter == delimiter
         assert found.fields.channels == ("temp", "flow")
         assert found.fields.key == ("id",)
 

@@ -13,6 +13,7 @@ from tocsin.pipeline.errors import ConfigError
 
 NOON = 1_700_000_000
 NS = 10**9
+BERLIN = "Europe/Berlin"
 
 
 def read(*raw: object, unit: TimeUnit = "auto", zone: str = "UTC"):
@@ -75,8 +76,40 @@ def test_a_text_without_an_offset_is_local_to_the_zone():
     assert winter == read("2023-12-01T11:00:00Z")[0]
 
 
-def test_of_an_hour_that_occurs_twice_the_first_is_meant():
-    assert read("2023-10-29T02:30:00", zone="Europe/Berlin") == read("2023-10-29T00:30:00Z")
+@pytest.mark.parametrize("text", ["2023-10-29T02:00:00", "2023-10-29 02:59:59.5"])
+def test_an_hour_that_occurs_twice_is_refused_by_its_name(text):
+    times, bad = parse_times([text, "2023-10-29T01:59:59", "2023-10-29T03:00:00"], "auto", BERLIN)
+
+    assert bad == {
+        0: f"time {text!r} occurs twice in Europe/Berlin, where clocks are put back; "
+        "it needs an offset"
+    }
+    assert times.tolist() == [0, *read("2023-10-28T23:59:59Z", "2023-10-29T02:00:00Z")]
+
+
+@pytest.mark.parametrize("text", ["2023-03-26T02:00:00", "2023-03-26 02:59:59,5"])
+def test_an_hour_that_does_not_exist_is_refused_by_its_name(text):
+    times, bad = parse_times([text, "2023-03-26T01:59:59", "2023-03-26T03:00:00"], "auto", BERLIN)
+
+    assert list(bad) == [0]
+    assert f"{text!r} does not exist in Europe/Berlin" in bad[0]
+    assert times.tolist() == [0, *read("2023-03-26T00:59:59Z", "2023-03-26T01:00:00Z")]
+
+
+def test_a_datetime_in_an_hour_that_occurs_twice_is_refused_unless_it_has_an_offset():
+    naive = datetime(2023, 10, 29, 2, 30)  # noqa: DTZ001 - naive is the case
+    zoned = naive.replace(tzinfo=timezone(timedelta(hours=1)))
+
+    times, bad = parse_times([naive, zoned], "auto", BERLIN)
+
+    assert "'2023-10-29 02:30:00' occurs twice" in bad[0]
+    assert times.tolist() == [0, *read("2023-10-29T01:30:00Z")]
+
+
+def test_a_day_whose_midnight_is_left_out_begins_an_hour_later():
+    dates = read("2018-11-04", date(2018, 11, 4), zone="America/Sao_Paulo")
+
+    assert dates == read("2018-11-04T03:00:00Z") * 2
 
 
 def test_naive_datetimes_and_dates_are_local_to_the_zone():

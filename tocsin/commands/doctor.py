@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.commands.file_rows import read_rows
-from tocsin.commands.screen import counted, print_json, stderr, stdout, tell_table
+from tocsin.commands.left_out import tell_left_out
+from tocsin.commands.screen import counted, print_json, stdout, tell_table
+from tocsin.connectors.guessing import Guess
 from tocsin.evaluation.selftest.doctor import Diagnosis, Visit, doctor
-from tocsin.evaluation.wording import plain, plural
+from tocsin.evaluation.wording import plain
 from tocsin.history.choosing import choose
+from tocsin.pipeline.reasons import Reasons
 from tocsin.pipeline.selftest.settings import SelfTest
 from tocsin.pipeline.selftest.verdict import Examination
 
@@ -48,10 +51,11 @@ def diagnose(path: Path, wanted: Wanted) -> int:
             progress=progress,
         )
     if wanted.as_json:
-        print_json(_document(path, choice.words, found))
+        print_json(_document(path, file.guess, choice.words, found))
     else:
-        for reason, count in file.rejected.most_common(3):
-            stderr().print(f"Left out: {plural(count, 'row')}: {plain(reason)}")
+        for line in file.guess.words():
+            stdout().print(plain(line, 1000))
+        tell_left_out(Reasons().joined(file.rejected))
         _tell(choice.words, found)
     return BLIND if found.state == "blind" else HEALTHY
 
@@ -71,9 +75,10 @@ def _tell(words: Any, found: Diagnosis) -> None:
         console.print(_WORDS[found.state])
 
 
-def _document(path: Path, words: Any, found: Diagnosis) -> dict[str, Any]:
+def _document(path: Path, guess: Guess, words: Any, found: Diagnosis) -> dict[str, Any]:
     return {
         "file": str(path),
+        "guess": guess.to_json(),
         "chosen": dict(words),
         "verdict": found.state,
         "left_out": found.left_out,

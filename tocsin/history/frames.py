@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.configuration.settings import nearest
+from tocsin.connectors.dialect_guess import usual_formats
 from tocsin.connectors.times import parse_times
 from tocsin.history.judging import Rows
 from tocsin.pipeline.errors import ConfigError, TocsinError
@@ -15,6 +16,7 @@ from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 _TIMES = ("timestamp", "time", "datetime", "date", "ts", "date_time", "@timestamp")
 _ALONE = "series"  # what a frame's one series is called
 _SECOND = 1_000_000_000
+_TELLING = 2000  # cells that say how times are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,9 @@ def table_of(frame: pd.DataFrame, time: str | None = None, key: str | None = Non
     """The rows of a frame; times without a zone are UTC, infinities are missing values.
 
     The time is the column `time`, or else the index if it is of times, a column of times, or one
-    called `timestamp`, `time`, …; without any, row numbers stand for seconds. `key` is the column
-    that names the series. All other columns must be numbers: a ConfigError names those that are
-    not.
+    called `timestamp`, `time`, …; without any, row numbers stand for seconds, but a column of text
+    that is called so and cannot be read is a ConfigError. `key` is the column that names the
+    series. All other columns must be numbers: a ConfigError names those that are not.
     """
     if not isinstance(frame, pd.DataFrame):
         raise ConfigError(f"found a {type(frame).__name__}, wanted a pandas DataFrame")
@@ -64,16 +66,34 @@ def _times(
     if asked is not None:
         times, known = _read(frame[asked])
         if len(frame) and not known.any():
-            raise ConfigError(f"no value of column {asked!r} can be read as a time")
+            raise ConfigError(f"no value of {_unreadable(frame[asked])}")
         return asked, times, known
     if isinstance(frame.index, pd.DatetimeIndex):
         times, known = _nanoseconds(frame.index)
         return None, times, known
+    unread = []
     for name in _may_be_time(frame, key):
         times, known = _read(frame[name])
         if known.mean() >= 0.9:
             return name, times, known
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            unread.append(name)
+    if unread:
+        raise ConfigError(f"not enough of {_unreadable(frame[unread[0]])}")
     return None, np.arange(len(frame), dtype=np.int64) * _SECOND, None
+
+
+def _unreadable(column: "pd.Series[Any]") -> str:
+    """A column of which too little can be read as times: why, and what to do about it."""
+    name, cells = str(column.name), column.dropna().tolist()
+    bad = parse_times(cells)[1]
+    why = f": {bad[min(bad)]}" if bad else ""
+    usual = usual_formats([cell for cell in cells[:_TELLING] if isinstance(cell, str)])
+    such = usual[0] if usual else "%d.%m.%Y %H:%M"
+    return (
+        f"column {name!r} can be read as a time{why}; turn it into times first, such as by "
+        f"pandas.to_datetime(frame[{name!r}], format={such!r})"
+    )
 
 
 def _may_be_time(frame: pd.DataFrame, key: str | None) -> list[str]:
