@@ -5,8 +5,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.commands.replaying import Replay, replay
-from tocsin.commands.screen import print_json, stdout
+from tocsin.commands.left_out import left_out, reasons_of
+from tocsin.commands.replaying import Replay, no_row, replay
+from tocsin.commands.screen import print_json, stderr, stdout
 from tocsin.config import is_experiment, load, load_experiment
 from tocsin.configuration.schema import json_schema
 from tocsin.configuration.shape import Expect, Rehearsal
@@ -45,7 +46,13 @@ def run_tests(path: Path, *, as_json: bool) -> int:
     config = load(path)
     if not config.tests:
         raise ConfigError(f"{path} has no tests; add some under 'tests:'")
-    found = [(case, failures(case, replay(config, case.input.file))) for case in config.tests]
+    found = []
+    for case in config.tests:
+        played = replay(config, case.input.file)
+        found.append((case, failures(case, played)))
+        told = left_out(reasons_of(played.summary)) if played.summary.rows else []
+        for line in [] if as_json else told:
+            stderr().print(f"{case.name}: {line}")
     if as_json:
         print_json({"tests": [{"name": case.name, "failures": wrong} for case, wrong in found]})
     else:
@@ -60,7 +67,9 @@ def run_tests(path: Path, *, as_json: bool) -> int:
 
 
 def failures(case: Rehearsal, played: Replay) -> list[str]:
-    """What a replay did not give that a test wants."""
+    """What a replay did not give that a test wants; a file that gives no row fails every test."""
+    if not played.summary.rows:
+        return [no_row(case.input.file, played.summary)]
     expect, incidents = case.expect, played.latest()
     wrong = []
     if expect.events is not None and len(incidents) != expect.events:

@@ -9,12 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from tocsin.commands.left_out import briefly
+from tocsin.commands.screen import stderr
+from tocsin.connectors.dialect import Dialect
 from tocsin.connectors.files import guess, open_file
 from tocsin.connectors.guessing import Guess
 from tocsin.evaluation.saving import save
+from tocsin.evaluation.wording import plain
 from tocsin.history.judging import Judged, Rows
 from tocsin.pipeline.errors import SourceError
 from tocsin.pipeline.incidents import iso
+from tocsin.pipeline.ports import Source
+from tocsin.pipeline.reasons import Reasons
 
 SCORE_HEAD = ("time", "series", "score", "tail", "alarm")
 
@@ -41,10 +47,23 @@ class _FromTheStart:
         pass
 
 
-def read_rows(path: Path) -> FileRows:
-    """All rows of a file whose columns are guessed; a SourceError where it has none."""
-    found = guess(path)
-    source = open_file(path, found.fields)
+def read_rows(path: Path, dialect: Dialect | None = None) -> FileRows:
+    """All rows of a file whose columns are guessed; a SourceError where it has none.
+
+    Columns that are left out and hardly ought to be are told on standard error.
+    """
+    found = guess(path, dialect)
+    for doubt in found.doubts:
+        stderr().print(f"Warning: {plain(doubt, 1000)}. It is left out.")
+    rows, rejected = read_all(open_file(path, found.fields, found.dialect), path)
+    return FileRows(rows, found, rejected)
+
+
+def read_all(source: Source, path: Path) -> tuple[Rows, Counter[str]]:
+    """All rows of a file's source, and why others were left out; a SourceError where it has none.
+
+    The source is closed.
+    """
     rejected: Counter[str] = Counter()
     series: list[str] = []
     times, values = [], []
@@ -56,10 +75,10 @@ def read_rows(path: Path) -> FileRows:
             rejected.update(letter.reason for letter in reading.rejected)
     source.close()
     if not series:
-        why = "; ".join(f"{reason} ({n})" for reason, n in rejected.most_common(3))
-        raise SourceError(f"{path} has no row that can be read{f': {why}' if why else ''}")
-    rows = Rows(series, np.concatenate(times), np.concatenate(values), found.fields.channels)
-    return FileRows(rows, found, rejected)
+        why = briefly(Reasons().joined(rejected))
+        raise SourceError(f"{path} has no row that can be read{why}")
+    channels = source.spec().channels
+    return Rows(series, np.concatenate(times), np.concatenate(values), channels), rejected
 
 
 def write_scores(path: Path, lines: Iterable[tuple[str, str, float, float, bool]]) -> None:

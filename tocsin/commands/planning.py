@@ -2,19 +2,21 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tocsin.commands.file_rows import read_all
+from tocsin.commands.left_out import counts_of, refusals, tell_left_out
 from tocsin.commands.scoring import train_option
 from tocsin.commands.screen import counted, print_json, stdout, tell_table
 from tocsin.config import Stages, load
 from tocsin.connectors.files import open_file
-from tocsin.connectors.records import FieldMap
 from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import number, plural
 from tocsin.history.batch import in_history
@@ -22,9 +24,10 @@ from tocsin.history.judging import Progress, Rows, Trained, judge, steps, unburd
 from tocsin.history.learning import learn
 from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts, make_room, start
 from tocsin.pipeline.durations import parse_budget, parse_duration
-from tocsin.pipeline.errors import ConfigError, SourceError, TocsinError
+from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.keyed import keyed_fields, read_field
+from tocsin.pipeline.reasons import Reasons
 from tocsin.pipeline.rules.verdicts import UNSURE
 from tocsin.pipeline.state import flatten
 from tocsin.pipeline.threshold import AlertBudget, FixedTail, Threshold
@@ -56,7 +59,8 @@ class Plan:
 
     `bytes_a_series` and `bytes_in_all` are the state's arrays after these rows. `unsure` is the
     share of opinions that are "can't say", None where abstention is off. `history` is how many
-    scores of a series the configured calibrator keeps, None where it does not say.
+    scores of a series the configured calibrator keeps, None where it does not say. `refused` are
+    rows that were read and took no part, by the reason's name.
     """
 
     series: int
@@ -68,6 +72,7 @@ class Plan:
     expected: tuple[Expected, ...]
     unsure: float | None
     history: int | None
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 def plan_config(
@@ -80,7 +85,8 @@ def plan_config(
     out of the forecast.
     """
     config = load(path)
-    rows = _read(file, config.fields)
+    source = open_file(file, config.fields, getattr(config.source, "dialect", None))
+    rows, rejected = read_all(source, file)
     if config.fields is None and config.source.spec().item != rows.spec().item:
         raise ConfigError(
             f"{file} has {plural(len(rows.channels), 'channel')}, the source {config.name!r} gives "
@@ -88,9 +94,11 @@ def plan_config(
         )
     with counted(2 * len(rows), "planning") as progress:
         found = plan(config.stages, rows, train_option(train), progress)
+    reasons = Reasons().joined(rejected).joined(refusals(found.refused))
     if as_json:
-        print_json(_document(found))
+        print_json(_document(found) | {"left_out": counts_of(reasons)})
     else:
+        tell_left_out(reasons)
         _tell(found)
 
 
@@ -106,9 +114,9 @@ def plan(
     stages = replace(stages, retention=None)  # room is planned for all series of the file
     history, rest = _cut(ordered, train)
     trained = None if history is None else learn(stages, history, follows=True)
-    state, verdicts, seconds = _play(stages, rest, trained, progress)
+    state, verdicts, seconds, refused = _play(stages, rest, trained, progress)
     calm = replace(stages, gate=Gate("always"), threshold=_NO_ALARM)
-    _, quiet, _ = _play(calm, rest, trained, progress)
+    _, quiet, *_ = _play(calm, rest, trained, progress)
     tails = History(quiet.key, quiet.time, quiet.tail)
     tails = tails if train else settled(tails, _SETTLED)
     each, shared = _sizes(state)
@@ -127,6 +135,7 @@ def plan(
         ),
         unsure=None if stages.abstention is None else unsure,
         history=getattr(stages.calibrator, "history", None),
+        refused=refused,
     )
 
 
@@ -140,17 +149,21 @@ def _cut(rows: Rows, train: float | None) -> tuple[Rows | None, Rows]:
 
 def _play(
     stages: Stages, rows: Rows, trained: Trained | None, progress: Progress | None
-) -> tuple[ChainState, Verdicts, float]:
-    """State and verdicts after rows, and the seconds it took."""
+) -> tuple[ChainState, Verdicts, float, Counter[str]]:
+    """State and verdicts after rows, the seconds it took, and counts of refused rows."""
     judge(stages, rows.take(np.arange(min(_WARM, len(rows)))), trained)
     chain = stages.chain(rows.spec())
     state = start(chain)
     if trained is not None:
         state = _after(stages, rows, trained)
     begun = time.perf_counter()
-    parts = [outcome.verdicts for _, outcome in steps(stages, state, rows, progress)]
+    parts: list[Verdicts] = []
+    refused: Counter[str] = Counter()
+    for _, outcome in steps(stages, state, rows, progress):
+        parts.append(outcome.verdicts)
+        refused.update(why for _, why in outcome.refused)
     seconds = max(time.perf_counter() - begun, 1e-9)
-    return state, join_verdicts(parts), seconds
+    return state, join_verdicts(parts), seconds, refused
 
 
 def _after(stages: Stages, rows: Rows, trained: Trained) -> ChainState:
@@ -266,29 +279,3 @@ def _document(found: Plan) -> dict[str, Any]:
             for each in found.expected
         ],
     }
-
-
-class _Once:
-    """A desk for reading a file once and whole."""
-
-    def claim(self, part: str, committed: int | None = None) -> int | None:
-        return None
-
-    def release(self, parts: Sequence[str]) -> None:
-        pass
-
-    def drop(self, parts: Sequence[str]) -> None:
-        pass
-
-
-def _read(path: Path, fields: FieldMap | None) -> Rows:
-    """All rows of a file, its columns guessed where there is no field map."""
-    source = open_file(path, fields)
-    readings = [each for each in source.read(_Once()) if each is not None]
-    source.close()
-    series = [name for each in readings for name in each.series]
-    if not series:
-        raise SourceError(f"{path} has no row that can be read")
-    times = np.concatenate([each.time for each in readings])
-    values = np.concatenate([each.values for each in readings])
-    return Rows(series, times, values, source.spec().channels)

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from tocsin.commands.file_rows import write_scores
+from tocsin.commands.left_out import briefly, counts_of, reasons_of
 from tocsin.commands.running import tell_end
 from tocsin.commands.screen import incidents_table, print_json, stdout
 from tocsin.config import Config, load
@@ -14,7 +15,7 @@ from tocsin.connectors.files import open_file
 from tocsin.evaluation.saving import save
 from tocsin.evaluation.wording import plural
 from tocsin.pipeline.delivery import Delivery
-from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.errors import ConfigError, SourceError
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.ports import Source
 from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
@@ -79,8 +80,10 @@ def replay(config: Config, path: Path, *, keeps_lines: bool = False) -> Replay:
 def replay_config(
     path: Path, file: Path, scores: Path | None, incidents: Path | None, *, as_json: bool
 ) -> None:
-    """Replay a file and tell the incidents."""
+    """Replay a file and tell the incidents; a SourceError where no row of it could be read."""
     played = replay(load(path), file, keeps_lines=scores is not None)
+    if not played.summary.rows:
+        raise SourceError(no_row(file, played.summary))
     if scores is not None:
         write_scores(scores, played.lines)
     if incidents is not None:
@@ -92,8 +95,13 @@ def replay_config(
     tell_end(played.summary)
 
 
+def no_row(file: Path, summary: Summary) -> str:
+    """That no row of a file could be read, and why."""
+    return f"{file} has no row that can be read{briefly(summary.rejected_for)}"
+
+
 def _file(config: Config, path: Path) -> Source:
-    source = open_file(path, config.fields)
+    source = open_file(path, config.fields, getattr(config.source, "dialect", None))
     wanted, found = config.source, source.spec()
     if config.fields is None and type(wanted).__name__ in ("HostSource", "Plant"):
         need = wanted.spec().channels
@@ -111,6 +119,7 @@ def _document(played: Replay) -> dict[str, object]:
         "rows": summary.rows,
         "rejected": summary.rejected,
         "refused": dict(summary.refused),
+        "left_out": counts_of(reasons_of(summary)),
         "incidents": [incident.to_json() for incident in played.latest()],
     }
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tocsin.commands.left_out import reasons_of, tell_left_out
 from tocsin.commands.reloading import FileWatch, Settings, asked_by_hangup
 from tocsin.commands.screen import stderr
 from tocsin.config import Config, load
@@ -22,7 +23,7 @@ from tocsin.pipeline import lock
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.durations import describe_duration, parse_duration
-from tocsin.pipeline.errors import StateError
+from tocsin.pipeline.errors import SourceError, StateError
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
 from tocsin.pipeline.store import Store
@@ -32,6 +33,8 @@ Stop = Callable[[], bool]
 
 def run_config(path: Path, *, watch_config: bool = False) -> int:
     """Run a configuration; gives the exit code: 1 where incidents stay undelivered for good.
+
+    A SourceError where a source that ends gave records and not one of them could be read.
 
     While it runs it takes in labels and silences that are put into its store, and the file's
     settings on SIGHUP; with `watch_config` also whenever the file changes.
@@ -60,6 +63,8 @@ def run_config(path: Path, *, watch_config: bool = False) -> int:
         )
     _close(config)
     tell_end(summary)
+    if not config.options.silence and not stop():
+        _refuse_unreadable(config, summary)
     if summary.undelivered and config.store is None:
         return 1
     return 0
@@ -143,7 +148,7 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 
 def tell_end(summary: Summary) -> None:
-    """What a run did, in a line."""
+    """What a run did, in a line, and why rows were left out."""
     refused = sum(summary.refused.values())
     parts = [
         plural(summary.rows, "row"),
@@ -154,6 +159,19 @@ def tell_end(summary: Summary) -> None:
         f"{summary.undelivered} notifications undelivered" if summary.undelivered else "",
     ]
     stderr().print("; ".join(part for part in parts if part) + ".")
+    tell_left_out(reasons_of(summary))
+
+
+def _refuse_unreadable(config: Config, summary: Summary) -> None:
+    """A SourceError where all that came was unreadable: the settings of the source are wrong."""
+    if summary.rows or not summary.rejected:
+        return
+    again = (
+        f"; `tocsin state reset {config.path}` makes the next run read it again"
+        if config.store is not None
+        else ""
+    )
+    raise SourceError(f"not one row of the source {config.name!r} could be read{again}")
 
 
 def _delivery(config: Config) -> Delivery:

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from tocsin.commands.file_rows import FileRows, read_rows, score_lines, write_scores
+from tocsin.commands.left_out import tell_left_out
+from tocsin.commands.opinions import Opinions, opinions
 from tocsin.commands.score_explained import Told, covariate_names, explained, explanation_lines
 from tocsin.commands.screen import counted, incidents_table, print_json, stderr, stdout
 from tocsin.evaluation.panel import Panel
@@ -17,6 +19,7 @@ from tocsin.history.choosing import Choice, choose
 from tocsin.history.explaining import Origin, accounted
 from tocsin.history.judging import panels
 from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.reasons import Reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,13 @@ def score(path: Path, wanted: Wanted, outputs: Outputs) -> None:
         drawn = [accounted(panel, origin) for panel in series]
         title = path.name if origin.causal else f"{path.name} (offline: looks both ways)"
         _draw(drawn if told is None else list(map(told.on, drawn)), title, file, outputs)
+    seen = opinions(rows, found, choice, wanted.mode)
     if wanted.as_json:
         document = _document(path, file, choice, found, outputs.picture) | {"mode": wanted.mode}
+        document["judged"] = seen.judged.total()
         print_json(document if told is None else _with_reasons(document, told))
         return
-    _tell_found(console, file, found, told)
+    _tell_found(console, file, found, told, seen)
     for what, where in (
         ("Scores", outputs.scores),
         ("Page", outputs.page),
@@ -117,8 +122,7 @@ def _tell_guess(console: Console, file: FileRows, choice: Choice, wanted: Wanted
     console.print(f"An alarm: {words['alarms']}. Learning {words['learning']}.")
     if wanted.mode == "offline":
         console.print("Offline: scores look at later rows too; live they would be others.")
-    for reason, count in file.rejected.most_common(3):
-        stderr().print(f"Left out: {plural(count, 'row')}: {plain(reason)}")
+    tell_left_out(Reasons().joined(file.rejected))
 
 
 def _shown(settings: dict[str, Any]) -> str:
@@ -135,7 +139,9 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _tell_found(console: Console, file: FileRows, found: Found, told: Told | None) -> None:
+def _tell_found(
+    console: Console, file: FileRows, found: Found, told: Told | None, seen: Opinions
+) -> None:
     rows, judged = file.rows, found.judged
     first, last = int(rows.time.min()), int(rows.time.max())
     span = f"{moment(first)} to {moment(last)} UTC, {duration(last - first)}"
@@ -146,7 +152,10 @@ def _tell_found(console: Console, file: FileRows, found: Found, told: Told | Non
     trained = f", {found.trained_on} of them only trained on" if found.trained_on else ""
     count = plural(len(judged.incidents), "incident")
     series = plural(len(set(rows.series)), "series")
-    console.print(f"\n{count} in {len(rows)} rows{trained} of {series}, {span}")
+    none = "" if seen.judged else ", none of them judged,"
+    console.print(f"\n{count} in {len(rows)} rows{trained}{none} of {series}, {span}")
+    for line in seen.words():
+        stderr().print(line)
     if judged.incidents:
         console.print(incidents_table(judged.incidents))
     if told is not None and judged.incidents:
