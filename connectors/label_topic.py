@@ -41,14 +41,20 @@ class LabelReading:
 
 
 def read_label_topic(
-    settings: KafkaSettings, topic: str, begin: Mapping[int, int], *, patience_s: float = 30.0
+    settings: KafkaSettings,
+    topic: str,
+    begin: Mapping[int, int],
+    *,
+    zone: str = "UTC",
+    patience_s: float = 30.0,
 ) -> Generator[LabelReading, None, None]:
     """What stands in a topic now, from the offsets of `begin` by partition, else from its start.
 
     `settings` name the brokers and the options of the client; their topic, group and fields are
-    not used. No group is joined and nothing is committed: the caller keeps the positions. Each
-    partition is read in order; readings of several come as the brokers send them. Records that
-    retention has removed are told among the refused. The consumer is closed with the iterator.
+    not used. Times that name no zone are local to `zone`. No group is joined and nothing is
+    committed: the caller keeps the positions. Each partition is read in order; readings of several
+    come as the brokers send them. Records that retention has removed are told among the refused.
+    The consumer is closed with the iterator.
 
     Raises SourceError where the brokers cannot be reached, refuse, or send nothing for
     `patience_s` seconds; where the topic is not there; and where a position is past its end.
@@ -59,19 +65,20 @@ def read_label_topic(
     except (KafkaError, OSError, ValueError) as error:
         raise SourceError(f"{place}: {error}") from error
     try:
-        yield from _read(consumer, topic, begin, patience_s)
+        yield from _read(consumer, topic, begin, zone, patience_s)
     except (KafkaError, SourceError) as error:
         raise SourceError(f"{place}: {error}") from error
     finally:
         consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
 
-def label_of_message(message: Message) -> Label:
+def label_of_message(message: Message, zone: str = "UTC") -> Label:
     """The label that a message holds; a ConfigError says why it is none.
 
     A JSON object with `series` and `verdict` as text and `start` and `end` as times; `incident`,
     `cause`, `author` and `said_at` may be there, null is as good as missing, other fields are not
-    looked at. Without `said_at` it was said at the message's own time.
+    looked at. Times that name no zone are local to `zone`. Without `said_at` it was said at the
+    message's own time.
 
     >>> from tocsin.connectors.records import Stored
     >>> said = b'{"series": "p1", "start": 1700000000, "end": 1700000060, "verdict": "missed"}'
@@ -81,11 +88,11 @@ def label_of_message(message: Message) -> Label:
     """
     record = _record(message.value)
     given = {name: _text(record, name) for name in (*_TEXTS, *_MAYBE)}
-    when = {name: _time(record.get(name), name) for name in ("start", "end")}
+    when = {name: _time(record.get(name), name, zone) for name in ("start", "end")}
     if record.get("said_at") is None:
-        said_at = _time(message.timestamp, "the message's time", "ms")
+        said_at = _time(message.timestamp, "the message's time", zone, "ms")
     else:
-        said_at = _time(record["said_at"], "said_at")
+        said_at = _time(record["said_at"], "said_at", zone)
     return label_of({**given, **when, "said_at": said_at})
 
 
@@ -111,8 +118,8 @@ def _text(record: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _time(given: object, name: str, unit: TimeUnit = "auto") -> int:
-    times, bad = parse_times([given], unit)
+def _time(given: object, name: str, zone: str, unit: TimeUnit = "auto") -> int:
+    times, bad = parse_times([given], unit, zone)
     if bad:
         raise ConfigError(f"{name}: {bad[0]}")
     return int(times[0])
@@ -133,7 +140,7 @@ def _open(settings: KafkaSettings) -> Any:
 
 
 def _read(
-    consumer: Any, topic: str, begin: Mapping[int, int], patience_s: float
+    consumer: Any, topic: str, begin: Mapping[int, int], zone: str, patience_s: float
 ) -> Iterator[LabelReading]:
     tps = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic))]
     if not tps:
@@ -150,14 +157,14 @@ def _read(
             why = f"records {wanted} to {first - 1} were removed by retention before they were read"
             yield LabelReading(tp.partition, first, refused=((wanted, why),))
     try:
-        yield from _up_to_the_end(consumer, at, patience_s)
+        yield from _up_to_the_end(consumer, at, zone, patience_s)
     except OffsetOutOfRangeError as error:
         (lost,) = error.args[0].items()
         raise _past_end(*lost) from error
 
 
 def _up_to_the_end(
-    consumer: Any, at: dict[TopicPartition, int], patience_s: float
+    consumer: Any, at: dict[TopicPartition, int], zone: str, patience_s: float
 ) -> Iterator[LabelReading]:
     """Poll until the position of every partition, which passes marks too, is at its end.
 
@@ -171,7 +178,7 @@ def _up_to_the_end(
             messages = polled.get(tp, ())
             position = _position(consumer, tp, messages, at[tp])
             if position != at[tp]:
-                yield _reading(tp.partition, position, messages)
+                yield _reading(tp.partition, position, messages, zone)
                 at[tp], moved_at = position, time.monotonic()
             end = consumer.highwater(tp)
             if end is None:  # the first fetch is under way
@@ -208,12 +215,12 @@ def _past_end(tp: TopicPartition, position: int) -> SourceError:
     )
 
 
-def _reading(partition: int, position: int, messages: Sequence[Message]) -> LabelReading:
+def _reading(partition: int, position: int, messages: Sequence[Message], zone: str) -> LabelReading:
     labels: list[Label] = []
     refused: list[tuple[int, str]] = []
     for message in messages:
         try:
-            labels.append(label_of_message(message))
+            labels.append(label_of_message(message, zone))
         except ConfigError as error:
             refused.append((message.offset, str(error)))
     return LabelReading(partition, position, tuple(labels), tuple(refused))

@@ -28,6 +28,15 @@ def moment(nanoseconds: int) -> str:
     return iso(nanoseconds)[:19].replace("T", " ")
 
 
+def moment_utc(nanoseconds: int) -> str:
+    """A time to the second that names its zone, for those who may live in another.
+
+    >>> moment_utc(1_700_000_000_123_456_789)
+    '2023-11-14 22:13:20 UTC'
+    """
+    return f"{moment(nanoseconds)} UTC"
+
+
 def duration(nanoseconds: int) -> str:
     """A length of time in its two largest units.
 

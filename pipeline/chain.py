@@ -9,7 +9,6 @@ import numpy as np
 
 from tocsin.pipeline.calibrate import Calibrator, Conformal
 from tocsin.pipeline.calibration.drift import DriftState, DriftWatch, refuse_uneven
-from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.events import Episodes, EpisodesState, Naming
 from tocsin.pipeline.gate import Gate, GateState, Waiting
@@ -75,12 +74,8 @@ class Chain:
             )
         if self.drift is not None:
             refuse_uneven(self.calibrator)
-        if self.retention is not None and self.retention.after_ns <= self.order.lateness_ns:
-            raise ConfigError(
-                "series must be remembered for longer than their rows may wait for others; found "
-                f"{describe_duration(self.retention.after_ns)}, and an allowed lateness of "
-                f"{describe_duration(self.order.lateness_ns)}"
-            )
+        if self.retention is not None:
+            self.retention.refuse_lateness(self.order.lateness_ns)
 
     @property
     def in_bulk(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from tocsin.pipeline.errors import ConfigError
-from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.incidents import Incident, iso
 
 Verdict = Literal["confirmed", "expected", "false_alarm", "new_normal", "missed"]
 Cause = Literal[
@@ -47,10 +47,12 @@ class Label:
             if given not in get_args(kinds):
                 known = ", ".join(one for one in get_args(kinds) if one)
                 raise ConfigError(f"{name}: found {given!r}, wanted one of {known}")
-        if not self.series or self.end < self.start:
+        if not self.series:
+            raise ConfigError("a label needs a series")
+        if self.end < self.start:
             raise ConfigError(
-                f"a label needs a series and an end that is not before its start; found "
-                f"{self.series!r}, {self.start} to {self.end}"
+                "a label needs an end that is not before its start; "
+                f"found {iso(self.start)} to {iso(self.end)}"
             )
 
     @property

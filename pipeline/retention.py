@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.order import NEVER
@@ -36,7 +37,16 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.after_ns < _LOOKS:
-            raise ConfigError(f"series are remembered for {_LOOKS} ns at least; found {self}")
+            raise ConfigError(f"series are remembered for {_LOOKS} ns at least; found {self.after_ns} ns")
+
+    def refuse_lateness(self, lateness_ns: int) -> None:
+        """A ConfigError where rows may wait for others for as long as a series is remembered."""
+        if self.after_ns <= lateness_ns:
+            raise ConfigError(
+                "series must be remembered for longer than their rows may wait for others; found "
+                f"{describe_duration(self.after_ns)}, and an allowed lateness of "
+                f"{describe_duration(lateness_ns)}"
+            )
 
     def start(self) -> RetentionState:
         """The state before any row, with room for no key."""

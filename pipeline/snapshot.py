@@ -67,7 +67,7 @@ def restore(
     older = _check(chain, saved_header, where)
     if sorted(blocks) != list(range(len(blocks))):
         raise StateError(f"{where}: of the blocks of keys only {sorted(blocks)} were saved")
-    names = [name for number in sorted(blocks) for name in _names(blocks[number], where)]
+    names = [name for number in sorted(blocks) for name in names_of(blocks[number], where)]
     saved = shared | _join(blocks) | {_NAMES: names}
     if (count := saved.pop(_COUNT, None)) != len(names):
         raise StateError(f"{where}: of {count} series {len(names)} were saved")
@@ -115,7 +115,8 @@ def _table(names: list[str], free: Any, where: str) -> KeyTable:
     return KeyTable(names, free)
 
 
-def _names(block: Plain, where: str) -> list[str]:
+def names_of(block: Plain, where: str) -> list[str]:
+    """The series of a block of keys; "" where one was forgotten."""
     names = block.get(_NAMES)
     if not isinstance(names, list):
         raise StateError(f"{where}: a block of keys has no names")

@@ -247,12 +247,12 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
     ask: Annotated[int, typer.Option(min=0, help="Name so many incidents to judge next.")] = 0,
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
-    """Say what became of incidents; list what was said. The pipeline must be stopped."""
+    """Say what became of incidents; list what was said."""
     from tocsin.commands import labelling  # noqa: PLC0415 - keeps --help light
 
+    said = labelling.Said(verdict, incident, series, start, end, cause, author)
     with _asked():
         if verdict:
-            said = labelling.Said(verdict, incident, series, start, end, cause, author)
             labelling.say(config, said)
         elif file is not None:
             labelling.take(config, file)
@@ -262,6 +262,8 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
             labelling.export(config, export)
         elif ask:
             labelling.ask(config, ask)
+        elif said != labelling.Said(""):
+            labelling.say(config, said)
         else:
             labelling.show(config, as_json=as_json)
 
@@ -269,8 +271,10 @@ def label(  # noqa: PLR0913, PLR0917 - the options of a command
 @app.command()
 def silence(  # noqa: PLR0913, PLR0917 - the options of a command
     config: ConfigPath,
-    series: Annotated[str, typer.Option(help="Shell pattern of the series that are meant.")] = "*",
-    start: Annotated[str, typer.Option("--from", help="Its first time.")] = "",
+    series: Annotated[
+        str, typer.Option(help="Shell pattern of the series that are meant; all unless given.")
+    ] = "",
+    start: Annotated[str, typer.Option("--from", help="Its first time; now unless given.")] = "",
     end: Annotated[str, typer.Option("--until", help="The time after its last.")] = "",
     lasting: Annotated[str, typer.Option("--for", help="How long, instead of --until.")] = "",
     keep: Annotated[bool, typer.Option("--keep-learning", help="Learn its rows.")] = False,  # noqa: FBT002 - an option
@@ -283,9 +287,9 @@ def silence(  # noqa: PLR0913, PLR0917 - the options of a command
     with _asked():
         if over:
             silencing.end(config, over)
-        elif start:
-            wanted = silencing.Wanted(series, start, end, lasting, keep_learning=keep)
-            silencing.add(config, wanted)
+        elif series or start or end or lasting or keep:
+            wanted = silencing.Wanted(series or "*", start, end, lasting, keep_learning=keep)
+            silencing.add(config, wanted, as_json=as_json)
         else:
             silencing.show(config, as_json=as_json)
 
@@ -293,13 +297,18 @@ def silence(  # noqa: PLR0913, PLR0917 - the options of a command
 @app.command()
 def explain(
     config: ConfigPath,
-    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or its begin.")],
+    incident: Annotated[
+        str, typer.Argument(metavar="INCIDENT", help="Its id, or its begin; without, the newest.")
+    ] = "",
     as_json: Json = False,  # noqa: FBT002 - an option
 ) -> None:
-    """Tell why an incident opened, what drove it and why it closed."""
+    """Tell why an incident opened, what drove it and why it closed; list the newest."""
     from tocsin.commands import explaining  # noqa: PLC0415 - keeps --help light
 
-    explaining.explain(config, incident, as_json=as_json)
+    if incident:
+        explaining.explain(config, incident, as_json=as_json)
+    else:
+        explaining.show(config, as_json=as_json)
 
 
 @app.command()

@@ -17,10 +17,18 @@ state_app = typer.Typer(
 
 @state_app.command(name="ls")
 def state_ls(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
-    """Show the partitions, open incidents and what waits to be delivered."""
+    """Show the partitions, the open incidents and how many dead letters there are."""
     from tocsin.commands import states  # noqa: PLC0415 - keeps --help light
 
     states.show(config, as_json=as_json)
+
+
+@state_app.command(name="letters")
+def state_letters(config: ConfigPath, as_json: Json = False) -> None:  # noqa: FBT002 - an option
+    """Show the dead letters: how many of each reason, and the newest."""
+    from tocsin.commands import letters  # noqa: PLC0415 - keeps --help light
+
+    letters.show(config, as_json=as_json)
 
 
 @state_app.command(name="export")

@@ -7,26 +7,17 @@ A file is checked as a whole: every mistake is told, with its path and the neare
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from tocsin.configuration.parts import Kind, Made, Place, make_part
-from tocsin.configuration.settings import Section, check, construct
-from tocsin.configuration.shape import (
-    Backtest,
-    Defaults,
-    Document,
-    ExperimentDocument,
-    Rehearsal,
-    Scoring,
-    SeriesRule,
-)
-from tocsin.configuration.stages import calibrator, threshold
+from tocsin.configuration.sections import server_of, stages_of, zone_of
+from tocsin.configuration.settings import check
+from tocsin.configuration.shape import Backtest, Document, ExperimentDocument, Rehearsal
 from tocsin.configuration.yaml_file import read_yaml
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.calibrate import Calibrator, Conformal
-from tocsin.pipeline.calibration.drift import DriftWatch, refuse_uneven
+from tocsin.pipeline.calibration.drift import DriftWatch
 from tocsin.pipeline.chain import Chain
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.errors import ConfigError
@@ -34,7 +25,7 @@ from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
 from tocsin.pipeline.grid import Grid
 from tocsin.pipeline.grouping import Grouping
-from tocsin.pipeline.health import Health, Limits
+from tocsin.pipeline.health import Health
 from tocsin.pipeline.order import Order
 from tocsin.pipeline.ports import Source
 from tocsin.pipeline.retention import Retention
@@ -108,7 +99,7 @@ class Config:
     """A configuration, checked, with nothing opened yet.
 
     `source` is called `name`. `state_dir` None keeps the state in memory. `server` tells of a run
-    while it is entered.
+    while it is entered. Times that name no zone are local to `zone`.
     """
 
     path: Path
@@ -120,6 +111,7 @@ class Config:
     state_dir: Path | None = None
     tests: tuple[Rehearsal, ...] = ()
     server: "Server | None" = None
+    zone: str = "UTC"
 
     @property
     def store(self) -> Path | None:
@@ -142,17 +134,18 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """
     raw, unset = read_yaml(path, os.environ if environment is None else environment)
     wrong: list[str] = []
-    given, mistakes = check(Document, raw, folder=path.parent)
+    zone = zone_of(raw)
+    given, mistakes = check(Document, raw, folder=path.parent, zone=zone)
     wrong += mistakes
-    parts = _parts(raw, path.parent, wrong)
+    parts = _parts(raw, Place("sources", "", path.parent, zone, _channels(raw)), wrong)
     for kind in ("sources", "detectors"):
         if kind in raw and len(parts[kind]) != 1:
             have = ", ".join(parts[kind]) or "none"
             wrong.append(f"$.{kind}: found {have}; this version runs exactly one")
     common = next((part.common for part in parts["sources"].values()), {})
     scorer: Any = next((part.made for part in parts["detectors"].values()), None)
-    stages = _stages(given, common, wrong)
-    server = _server(given.get("server"), wrong)
+    stages = stages_of(given, common, zone, wrong)
+    server = server_of(given.get("server"), wrong)
     _refuse(path, wrong, unset)
     ((name, source),) = parts["sources"].items()
     letters = [part.made for part in parts["dead_letters"].values()]
@@ -174,6 +167,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         state_dir=None if state is None else state.dir,
         tests=tuple(given.get("tests", ())),
         server=server,
+        zone=zone,
     )
 
 
@@ -204,13 +198,15 @@ def load_experiment(path: Path, environment: Mapping[str, str] | None = None) ->
     """
     raw, unset = read_yaml(path, os.environ if environment is None else environment)
     wrong: list[str] = []
-    given, mistakes = check(ExperimentDocument, raw, folder=path.parent)
+    zone = zone_of(raw)
+    given, mistakes = check(ExperimentDocument, raw, folder=path.parent, zone=zone)
     wrong += mistakes
     automatic = _automatic(raw, wrong)
     rest = {k: v for k, v in _named(raw, "detectors").items() if k not in automatic}
-    parts = _parts({**raw, "detectors": rest}, path.parent, wrong)
+    place = Place("sources", "", path.parent, zone, _channels(raw))
+    parts = _parts({**raw, "detectors": rest}, place, wrong)
     common = next((part.common for part in parts["sources"].values()), {})
-    stages = _stages(given, common, wrong)
+    stages = stages_of(given, common, zone, wrong)
     _refuse(path, wrong, unset)
     scorers: dict[str, Scorer[Any] | None] = dict.fromkeys(automatic)
     scorers |= {name: part.made for name, part in parts["detectors"].items()}
@@ -260,19 +256,16 @@ def _automatic(raw: Mapping[str, Any], wrong: list[str]) -> list[str]:
     return found
 
 
-def _parts(raw: Mapping[str, Any], folder: Path, wrong: list[str]) -> dict[Kind, dict[str, Made]]:
-    """Every part of the file that has a type, by section and name."""
+def _parts(raw: Mapping[str, Any], place: Place, wrong: list[str]) -> dict[Kind, dict[str, Made]]:
+    """Every part of the file that has a type, by section and name; `place` but for those two."""
     found: dict[Kind, dict[str, Made]] = {}
-    defaults = raw.get("defaults")
-    zone = str(defaults.get("timezone", "UTC")) if isinstance(defaults, dict) else "UTC"
-    channels = _channels(raw)
     for kind in get_args(Kind):
         given = raw.get(kind) or {}
         if kind == "dead_letters" and given:
             given = {"": given}
         named = given if isinstance(given, dict) else {}
         found[kind] = {
-            name: make_part(Place(kind, name, folder, zone, channels), values, wrong)
+            name: make_part(replace(place, kind=kind, name=name), values, wrong)
             for name, values in named.items()
         }
     return found
@@ -298,99 +291,3 @@ def _refuse(path: Path, wrong: list[str], unset: list[str]) -> None:
     if told:
         count = "1 mistake" if len(told) == 1 else f"{len(told)} mistakes"
         raise ConfigError("\n  ".join([f"{path} has {count}:", *dict.fromkeys(told)]))
-
-
-def _stages(
-    given: Mapping[str, Any], common: Mapping[str, Any], wrong: list[str]
-) -> dict[str, Any]:
-    """The stages after the detector, by name; mistakes are added to `wrong`.
-
-    `common` are the keys of the source that are the pipeline's.
-    """
-    learn = {"learn": given.get("defaults", Defaults()).learn}
-    scoring = given.get("scoring", Scoring())
-    rule = getattr(given.get("thresholds"), "default", None)
-    late = {"lateness": "allowed_lateness", "max_ahead": "max_ahead"}
-    order = {key: common[name] for key, name in late.items() if name in common}
-    stages = {
-        "calibrator": calibrator(scoring.calibrate, wrong),
-        "threshold": threshold(rule, wrong),
-        "order": _stage(Order, order, "sources", wrong),
-        "grid": _stage(Grid, given["grid"], "grid", wrong) if given.get("grid") else None,
-        "window": _stage(Window, given.get("windows"), "windows", wrong),
-        "health": _stage(Health, given.get("health"), "health", wrong),
-        "gate": _stage(Gate, _values(given.get("learning")) | learn, "learning", wrong),
-        "rules": _stage(Rules, given.get("rules"), "rules", wrong),
-        "episodes": _stage(Episodes, given.get("events"), "events", wrong),
-        "abstention": None,
-        "selftest": None,
-        "grouping": None,
-        "drift": None,
-        "retention": None,
-    }
-    group = getattr(given.get("events"), "group", None)
-    if group is not None:
-        stages["grouping"] = _stage(Grouping, group, "events.group", wrong)
-    if given.get("selftest") is not None:
-        stages["selftest"] = _stage(SelfTest, given["selftest"], "selftest", wrong)
-    if scoring.abstain is not None:
-        stages["abstention"] = _stage(Abstention, scoring.abstain, "scoring.abstain", wrong)
-    if scoring.drift is not None:
-        stages["drift"] = _watch(scoring.drift, stages["calibrator"], wrong)
-    if stages["health"] is not None:
-        limits = tuple(_limits(rule) for rule in given.get("series", ()))
-        stages["health"] = replace(stages["health"], limits=limits)
-    if given.get("retention") is not None:
-        stages["retention"] = _stage(Retention, given["retention"], "retention", wrong)
-    return stages | {"max_series": given.get("max_series", 1_000_000)}
-
-
-def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any:
-    """A stage from its section; None, and the reason added to `wrong`, where that cannot be."""
-    try:
-        return construct(target, _values(section))
-    except ConfigError as error:
-        wrong.append(f"$.{at}: {error}")
-        return None
-
-
-def _watch(section: object, calibrator: object, wrong: list[str]) -> Any:
-    """The drift watch; None, and the reason added to `wrong`, where that cannot be."""
-    try:
-        refuse_uneven(calibrator)
-    except ConfigError as error:
-        wrong.append(f"$.scoring.drift: {error}")
-        return None
-    return _stage(DriftWatch, section, "scoring.drift", wrong)
-
-
-def _server(section: object, wrong: list[str]) -> Any:
-    """The server of metrics and health; None where none is asked for or it cannot be had."""
-    if section is None:
-        return None
-    try:
-        target = import_module("tocsin.connectors.prometheus_server").Server
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("tocsin"):
-            raise
-        wrong.append(f"$.server: needs {error.name}: pip install 'tocsin[metrics]'")
-        return None
-    return _stage(target, section, "server", wrong)
-
-
-def _limits(rule: SeriesRule) -> Limits:
-    low, high = rule.bounds()
-    return Limits(
-        series=rule.match.series,
-        channel=rule.match.channel,
-        low=low,
-        high=high,
-        stale_after_ns=rule.stale_after,
-    )
-
-
-def _values(section: Any) -> dict[str, Any]:
-    """The given keys of a section."""
-    if isinstance(section, Section):
-        return {key: getattr(section, key) for key in section.model_fields_set}
-    return dict(section or {})

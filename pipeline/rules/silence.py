@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from tocsin.pipeline.errors import ConfigError
+from tocsin.pipeline.incidents import iso
 from tocsin.pipeline.rules.series import of_series
 from tocsin.pipeline.types import BoolArray, IntArray
 
@@ -28,7 +29,10 @@ class Silence:
 
     def __post_init__(self) -> None:
         if self.from_ns >= self.until_ns:
-            raise ConfigError(f"a silence begins before it ends; found {self}")
+            raise ConfigError(
+                "a silence begins before it ends; "
+                f"found {iso(self.from_ns)} to {iso(self.until_ns)}"
+            )
 
     def covers(self, series: Sequence[str], key: IntArray, time: IntArray) -> BoolArray:
         """Rows (N,) that are silenced; `series` are the names of the keys."""

@@ -14,6 +14,7 @@ from tocsin.connectors.kafka import KafkaSettings
 from tocsin.connectors.label_topic import label_of_message, read_label_topic
 from tocsin.connectors.records import FieldMap, Stored
 from tocsin.pipeline.errors import ConfigError, SourceError
+from tocsin.pipeline.incidents import iso
 from tocsin.pipeline.labels import Label
 
 NOON = 1_700_000_000
@@ -236,6 +237,12 @@ def test_null_is_as_good_as_missing():
     nulls = sent(incident=None, cause=None, author=None, said_at=None)
 
     assert label_of_message(Stored(nulls, 0, timestamp=stamped)) == bare
+
+
+def test_times_that_name_no_zone_are_of_the_zone_that_is_given() -> None:
+    local = sent(start="2026-01-01T02:00:00", end="2026-01-01T01:30:00Z")
+    label = label_of_message(Stored(local, 0, timestamp=5), "Europe/Berlin")
+    assert (iso(label.start), iso(label.end)) == ("2026-01-01T01:00:00Z", "2026-01-01T01:30:00Z")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,13 @@ def test_every_section_reaches_its_stage(tmp_path: Path) -> None:
     assert config.options.checkpoint_every_s == 0.25
 
 
+def test_series_are_remembered_for_longer_than_rows_may_wait(tmp_path: Path) -> None:
+    late = LEAST.replace("type: csv", "type: csv, allowed_lateness: 1h")
+    assert late != LEAST
+    with pytest.raises(ConfigError, match=r"\$\.retention\.after: .* found 30m, .* lateness of 1h"):
+        read(tmp_path, late + "    retention: {after: 30m}\n")
+
+
 @pytest.mark.parametrize(
     ("rule", "wanted"),
     [("budget: 3/day", AlertBudget("3/day")), ("tail: 1.0e-3", FixedTail(1e-3))],

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from tocsin.commands.incidents import find_incident, list_incidents, newest_first
 from tocsin.commands.screen import print_json, stdout
 from tocsin.commands.states import opened
 from tocsin.config import load
-from tocsin.evaluation.wording import moment, plain, plural
+from tocsin.evaluation.wording import moment_utc, plain, plural
 from tocsin.pipeline.durations import describe_duration
-from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.labels import Label
@@ -22,7 +22,7 @@ def explain(path: Path, incident: str, *, as_json: bool) -> None:
     config = load(path)
     with opened(config) as store:
         every = store.incidents()
-        found = _find(every, incident)
+        found = find_incident(every, incident)
         labels = [label for label in Notes(store).labels() if label.incident == found.id]
     others = _others(every, found)
     steps = list(_steps(found, config.stages.episodes))
@@ -49,14 +49,16 @@ def explain(path: Path, incident: str, *, as_json: bool) -> None:
         console.print(f"  It asks: {found.asks} `tocsin label` and `tocsin state accept` answer.")
 
 
-def _find(incidents: list[Incident], name: str) -> Incident:
-    fitting = [each for each in incidents if each.id.startswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        known = ", ".join(each.id for each in fitting[:5])
-        raise StateError(f"{plural(len(fitting), 'incident')} begin with {name!r}: {known}")
-    raise StateError(f"no incident is called {name!r}; there are {len(incidents)}")
+def show(path: Path, *, as_json: bool) -> None:
+    """List the incidents of the store, the newest first."""
+    with opened(load(path)) as store:
+        every = store.incidents()
+    if as_json:
+        print_json({"incidents": [each.to_json() for each in newest_first(every)]})
+    elif every:
+        list_incidents(every)
+    else:
+        stdout().print("No incidents yet.")
 
 
 def _others(incidents: list[Incident], found: Incident) -> list[Incident]:
@@ -69,23 +71,26 @@ def _others(incidents: list[Incident], found: Incident) -> list[Incident]:
 def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
     """The moments of an incident in order, each with what happened and by which rule."""
     if incident.kind != "anomaly":
-        yield moment(incident.opened_at), f"calm → open: {incident.reason}"
+        yield moment_utc(incident.opened_at), f"calm → open: {incident.reason}"
         if incident.ended_at is None:
             yield "now", f"open, in revision {incident.revision}"
         else:
-            yield moment(incident.ended_at), "open → calm"
+            yield moment_utc(incident.ended_at), "open → calm"
         return
-    yield moment(incident.started_at), "calm → pending: the first alarm"
+    yield moment_utc(incident.started_at), "calm → pending: the first alarm"
     waited = describe_duration(incident.opened_at - incident.started_at)
     wanted = describe_duration(rule.open_after_ns)
-    yield moment(incident.opened_at), f"pending → open: alarms spanned {waited}, {wanted} needed"
     yield (
-        moment(incident.peak_at),
+        moment_utc(incident.opened_at),
+        f"pending → open: alarms spanned {waited}, {wanted} needed",
+    )
+    yield (
+        moment_utc(incident.peak_at),
         f"peak: score {incident.score:.4g}, tail {incident.tail:.2g} under the level "
         f"{incident.alpha:.2g}, severity {incident.severity:.1f}",
     )
     if incident.ended_at is not None:
-        yield moment(incident.ended_at), f"the last alarm; {incident.reason}"
+        yield moment_utc(incident.ended_at), f"the last alarm; {incident.reason}"
         quiet = describe_duration(rule.close_after_ns)
         rows = plural(rule.close_rows, "row")
         yield "then", f"open → calm: {rows} in a row and {quiet} without an alarm"
@@ -98,7 +103,7 @@ def _together(group: str, others: list[Incident]) -> Iterator[str]:
     if others:
         yield f"{plural(len(others), 'other incident')} in group {group}:"
     for each in others[:_SHOWN]:
-        yield f"  {moment(each.started_at)}  {each.id}: {each.kind} of {plain(each.series)}"
+        yield f"  {moment_utc(each.started_at)}  {each.id}: {each.kind} of {plain(each.series)}"
     if len(others) > _SHOWN:
         yield f"  and {len(others) - _SHOWN} more"
 

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from tocsin.commands.incidents import find_incident
 from tocsin.commands.screen import print_json, stderr, stdout
 from tocsin.commands.states import opened, store_of
 from tocsin.config import Config, load
 from tocsin.connectors.catalogue import find
 from tocsin.connectors.times import parse_times
 from tocsin.evaluation.asking import next_to_ask
-from tocsin.evaluation.wording import moment, plain, plural
-from tocsin.pipeline.errors import ConfigError, SinkError, SourceError, StateError
+from tocsin.evaluation.wording import moment, moment_utc, plain, plural
+from tocsin.pipeline.errors import ConfigError, SinkError, SourceError
 from tocsin.pipeline.feedback import apply
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.labels import FAULTS, Label, label_for, label_of
@@ -49,9 +50,14 @@ class Said:
 
 def say(path: Path, said: Said) -> None:
     """Keep one label and let it take its effect."""
+    if not said.verdict:
+        raise ConfigError(
+            "say what it was: --verdict confirmed, expected, false_alarm or new_normal, "
+            "or missed of a stretch that no incident told"
+        )
     config = load(path)
     with opened(config) as store:
-        label = _label(said, store.incident(said.incident))
+        label = _label(said, store, config.zone)
         told = _put_in(config, store, [label])
     _tell([label], told)
 
@@ -59,7 +65,7 @@ def say(path: Path, said: Said) -> None:
 def take(path: Path, file: Path) -> None:
     """Keep every label of a csv file and let them take their effect; all or none."""
     config = load(path)
-    labels = list(read_labels(file))
+    labels = list(read_labels(file, config.zone))
     with opened(config) as store:
         told = _put_in(config, store, labels)
     _tell(labels, told)
@@ -80,7 +86,9 @@ def take_topic(path: Path, topic: str) -> None:
     taken = refused = 0
     with (
         opened(config) as store,
-        closing(read_label_topic(settings, topic, _begin(store, topic))) as readings,
+        closing(
+            read_label_topic(settings, topic, _begin(store, topic), zone=config.zone)
+        ) as readings,
     ):
         for reading in readings:
             part = f"{_part(topic)}{reading.partition}"
@@ -104,7 +112,8 @@ def show(path: Path, *, as_json: bool) -> None:
         return
     console = stdout()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("verdict", "series", "start", "end", "incident", "cause", "author"):
+    heads = ("verdict", "series", "start (UTC)", "end (UTC)", "incident", "cause", "author")
+    for head in heads:
         table.add_column(head)
     for label in labels:
         when = (moment(label.start), moment(label.end))
@@ -133,15 +142,18 @@ def ask(path: Path, most: int) -> None:
         chosen = next_to_ask(store.incidents(), Notes(store).labels(), most)
     console = stdout()
     for each in chosen:
-        console.print(f"{each.id}  {plain(each.series)}  {moment(each.started_at)}  {each.reason}")
+        console.print(
+            f"{each.id}  {plain(each.series)}  {moment_utc(each.started_at)}  {each.reason}"
+        )
     if not chosen:
         console.print("Nothing to ask: every incident has its label.")
 
 
-def read_labels(file: Path) -> Iterator[Label]:
+def read_labels(file: Path, zone: str = "UTC") -> Iterator[Label]:
     """The labels of a csv file; a SourceError names the line that is none.
 
     Needs `series`, `start`, `end` and `verdict`; `incident`, `cause` and `author` may be there.
+    Times that name no zone are local to `zone`.
     """
     try:
         with file.open(newline="", encoding="utf-8") as rows:
@@ -151,26 +163,23 @@ def read_labels(file: Path) -> Iterator[Label]:
                 raise SourceError(f"{file}: no column {', '.join(sorted(missing))}")
             for row in reader:
                 try:
-                    yield _from_row(row)
+                    yield _from_row(row, zone)
                 except ConfigError as error:
                     raise SourceError(f"{file}, line {reader.line_num}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{file}: cannot be read: {error}") from error
 
 
-def _from_row(row: Mapping[str, Any]) -> Label:
+def _from_row(row: Mapping[str, Any], zone: str) -> Label:
     given = {name: row.get(name) or "" for name in _COLUMNS}
-    when = {name: _time(given[name], name) for name in ("start", "end")}
+    when = {name: _time(given[name], name, zone) for name in ("start", "end")}
     return label_of({**given, **when, "said_at": time.time_ns()})
 
 
-def _label(said: Said, incident: Incident | None) -> Label:
+def _label(said: Said, store: Store, zone: str) -> Label:
     author, now = said.author or getpass.getuser(), time.time_ns()
     if said.incident:
-        if incident is None:
-            raise StateError(
-                f"no incident is called {said.incident!r}; `tocsin label CONFIG --ask`"
-            )
+        incident = find_incident(store.incidents(), said.incident)
         if said.verdict == "missed":
             raise ConfigError("an incident that was told was not missed; say confirmed")
         who = {"author": author, "cause": said.cause, "said_at": now}
@@ -180,8 +189,8 @@ def _label(said: Said, incident: Incident | None) -> Label:
     return label_of(
         {
             "series": said.series,
-            "start": _time(said.start, "start"),
-            "end": _time(said.end, "end"),
+            "start": _time(said.start, "start", zone),
+            "end": _time(said.end, "end", zone),
             "verdict": said.verdict,
             "cause": said.cause,
             "author": author,
@@ -190,8 +199,8 @@ def _label(said: Said, incident: Incident | None) -> Label:
     )
 
 
-def _time(text: str, name: str) -> int:
-    times, bad = parse_times([text])
+def _time(text: str, name: str, zone: str) -> int:
+    times, bad = parse_times([text], zone=zone)
     if bad:
         raise ConfigError(f"{name}: {bad[0]}")
     return int(times[0])
@@ -313,4 +322,6 @@ def _take_in(config: Config, store: Store, labels: Sequence[Label]) -> list[str]
 
 def _tell(labels: Sequence[Label], told: Sequence[str]) -> None:
     for label, words in zip(labels, told, strict=True):
-        stdout().print(f"{label.verdict}: {plain(label.series)} at {moment(label.start)}: {words}")
+        stdout().print(
+            f"{label.verdict}: {plain(label.series)} at {moment_utc(label.start)}: {words}"
+        )

@@ -38,6 +38,18 @@ def stderr() -> Console:
     return Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
+def one_a_line(heads: Sequence[str], rows: Sequence[Sequence[str]], cut: int) -> Table:
+    """A table with a line for each row; where room is short, the last `cut` columns are cut."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, head in enumerate(heads):
+        widest = max(len(head), *(len(row[place]) for row in rows)) if rows else len(head)
+        fixed = widest if place < len(heads) - cut else 10
+        table.add_column(head, no_wrap=True, overflow="ellipsis", min_width=fixed)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)

@@ -1,17 +1,18 @@
 """`tocsin state`: what a pipeline remembers, looked at, moved and reset."""
 
+import re
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
+from tocsin.commands.incidents import list_incidents, newest_first
 from tocsin.commands.screen import print_json, stdout
 from tocsin.config import Config, load
-from tocsin.evaluation.wording import plural
+from tocsin.evaluation.wording import plain, plural
 from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.errors import ConfigError, StateError
 from tocsin.pipeline.lock import alone
@@ -19,19 +20,21 @@ from tocsin.pipeline.store import Checkpoint, Store
 
 
 def show(path: Path, *, as_json: bool) -> None:
-    """Show partitions, incidents and what waits."""
+    """Show partitions, how many incidents and dead letters there are, and the open incidents."""
     config = load(path)
     with opened(config) as store:
         parts = [
             {"part": name, "position": position, "bytes": store.size(name)}
             for name, position in store.parts().items()
         ]
-        states = Counter(incident.state for incident in store.incidents())
+        incidents = store.incidents()
         letters = len(store.letters())
-    still_open = states.total() - states["resolved"]
+    still_open = [each for each in newest_first(incidents) if each.state != "resolved"]
     if as_json:
-        counts = {"incidents": states.total(), "open": still_open, "dead_letters": letters}
-        print_json({"store": str(config.store), "parts": parts, **counts})
+        counts = {"incidents": len(incidents), "open": len(still_open), "dead_letters": letters}
+        open_ones = [each.to_json() for each in still_open]
+        told = {"store": str(config.store), "parts": parts, **counts}
+        print_json(told | {"open_incidents": open_ones})
         return
     console = stdout()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -42,8 +45,11 @@ def show(path: Path, *, as_json: bool) -> None:
     console.print(f"{config.store}")
     console.print(table)
     console.print(
-        f"{plural(states.total(), 'incident')}, {still_open} open; {plural(letters, 'dead letter')}"
+        f"{plural(len(incidents), 'incident')}, {len(still_open)} open; "
+        f"{plural(letters, 'dead letter')}"
     )
+    if still_open:
+        list_incidents(still_open)
 
 
 def export(path: Path, file: Path) -> None:
@@ -74,9 +80,10 @@ def _replace_store(config: Config, target: Path, file: Path) -> None:
     draft.unlink(missing_ok=True)
     try:
         _copy(file, draft)
-        chain = config.stages.chain(config.source.spec())
         with Store(draft) as store:
             parts = list(store.parts())
+            _refuse_foreign(config, file, parts)
+            chain = config.stages.chain(config.source.spec())
             for part in parts:
                 store.claim(chain, part)
         for leftover in _beside(target):
@@ -85,7 +92,33 @@ def _replace_store(config: Config, target: Path, file: Path) -> None:
     finally:
         for leftover in (draft, *_beside(draft)):
             leftover.unlink(missing_ok=True)
-    stdout().print(f"{file} taken over: {plural(len(parts), 'partition')}")
+    names = ", ".join(map(plain, parts)) or "none"
+    stdout().print(f"{file} taken over: {plural(len(parts), 'partition')}: {names}")
+
+
+def _refuse_foreign(config: Config, file: Path, parts: Sequence[str]) -> None:
+    """A StateError where no partition is one that the configuration's source reads.
+
+    That is known of sources that read a file or folder, and of topics.
+    """
+    wanted = _reads(config.source)
+    rows = [part for part in parts if not part.startswith("labels:")]
+    if wanted and rows and not any(re.fullmatch(wanted, part) for part in rows):
+        raise StateError(
+            f"{file} is of another pipeline: it has the state of {', '.join(map(plain, rows))}, "
+            f"which the source {config.name} of {config.path} does not read"
+        )
+
+
+def _reads(source: object) -> str:
+    """A pattern of the partitions that a source reads; "" where it cannot be told."""
+    topic = getattr(getattr(source, "settings", None), "topic", "")
+    if topic:
+        return rf"{re.escape(topic)}/\d+"
+    path, named = getattr(source, "path", None), getattr(source, "part", "")
+    if named or not isinstance(path, Path):
+        return re.escape(named)
+    return "|".join(re.escape(name) for name in (path.name, path.resolve().name) if name)
 
 
 def reset(path: Path, part: str | None, *, sure: bool) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
+from tocsin.configuration.making import build
 from tocsin.configuration.settings import (
     PLACES,
     Section,
     check,
-    construct,
     hints_of,
     keys_of,
     model_of,
@@ -81,7 +81,8 @@ def make_part(place: Place, given: object, wrong: list[str]) -> Made:
         wrong.append(f"{place.at}.type: {error}")
         return Made()
     placed, unknown = _by_place(given, place)
-    values, mistakes = check(section_of(place.kind, target), placed, place.at, place.folder)
+    section = section_of(place.kind, target)
+    values, mistakes = check(section, placed, place.at, place.folder, place.timezone)
     wrong += unknown or mistakes
     if unknown or mistakes:
         return Made(kind)
@@ -112,11 +113,9 @@ def _by_place(given: dict[str, Any], place: Place) -> tuple[dict[str, Any], list
 
 def _object(target: type[Any], values: Mapping[str, Any], place: Place, wrong: list[str]) -> Any:
     """The object; None, with the reason added to `wrong`, where the values do not go together."""
-    try:
-        return _construct(target, _with_defaults(target, values, place))
-    except ConfigError as error:
-        wrong.append(f"{place.at}: {error}")
-        return None
+    if "stream" in hints_of(target):
+        return target(sys.stdout)
+    return build(target, _with_defaults(target, values, place), place.at, wrong)
 
 
 def with_inner(
@@ -173,9 +172,3 @@ def _with_defaults(target: type[Any], values: Mapping[str, Any], place: Place) -
         return values
     usual = {"zone": place.timezone, "unkeyed": place.name}
     return {key: value for key, value in usual.items() if key in keys} | dict(values)
-
-
-def _construct(target: type[Any], values: Mapping[str, Any]) -> Any:
-    if "stream" in hints_of(target):
-        return target(sys.stdout)
-    return construct(target, values)

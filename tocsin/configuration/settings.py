@@ -66,11 +66,26 @@ def _seconds(given: object) -> float:
     return _nanoseconds(given) / 1e9
 
 
-def _moment(given: object) -> int:
-    times, bad = parse_times([given])
+def _moment(given: object, info: ValidationInfo) -> int:
+    times, bad = parse_times([given], zone=(info.context or {}).get("zone", "UTC"))
     if bad:
         raise _mistake(bad[0])
     return int(times[0])
+
+
+def known_zone(name: str) -> bool:
+    """Whether a time zone of this name is known."""
+    try:
+        parse_times([], zone=name)
+    except ConfigError:
+        return False
+    return True
+
+
+def _zone(name: str) -> str:
+    if not known_zone(name):
+        raise _mistake(f"time zone {name!r} is not known; write one like Europe/Berlin")
+    return name
 
 
 def _texts(given: object) -> object:
@@ -86,7 +101,8 @@ def _no_truth(given: object) -> object:
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
     """A path as seen from the folder of the file that names it."""
-    return path if info.context is None else Path(info.context["folder"]) / path
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder) / path
 
 
 _MOMENTS = frozenset({"start_ns", "from_ns", "until_ns"})
@@ -94,6 +110,7 @@ Nanoseconds = Annotated[int, BeforeValidator(_nanoseconds), WithJsonSchema(_DURA
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema(_MOMENT)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), WithJsonSchema(_TEXTS)]
+Zone = Annotated[str, AfterValidator(_zone)]
 File = Annotated[Path, AfterValidator(_beside)]
 # Channels by their places; a file may name them, and `tocsin.configuration.parts` looks them up.
 Places = Annotated[
@@ -109,7 +126,7 @@ _KINDS: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Parameter:
+class Parameter:
     """A constructor's parameter: its name there, its key and kind here.
 
     `inner` is the dataclass that it is, or that it is a tuple of, where there is one.
@@ -145,43 +162,40 @@ def keys_of(target: Callable[..., Any], leave_out: Iterable[str] = ()) -> tuple[
     return tuple(_fields(target, frozenset(leave_out)))
 
 
-def construct(target: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    """`target` made from checked values by key; keys that are not its own are passed over.
-
-    Raises ConfigError where the values do not go together.
-    """
-    given: dict[str, Any] = {}
-    for parameter in _parameters(target):
-        if parameter.several and parameter.key in values:
-            made = [construct(parameter.inner, _given(part)) for part in values[parameter.key]]  # type: ignore[arg-type] # several of a dataclass
-            given[parameter.name] = tuple(made)
-        elif parameter.inner is not None and not parameter.several:
-            inner = keys_of(parameter.inner)
-            if parameter.needed or any(key in values for key in inner):
-                given[parameter.name] = construct(parameter.inner, values)
-        elif parameter.key in values:
-            given[parameter.name] = values[parameter.key]
-    _check_complete(target, given)
-    return target(**given)
-
-
 def check(
-    model: type[Section], values: object, at: str = "$", folder: Path | None = None
+    model: type[Section],
+    values: object,
+    at: str = "$",
+    folder: Path | None = None,
+    zone: str = "UTC",
 ) -> tuple[dict[str, Any], list[str]]:
-    """The given keys with their values checked, and what is wrong, each with its path."""
+    """The given keys with their values checked, and what is wrong, each with its path.
+
+    A key with a mistake in it is left out. Paths are seen from `folder`; times that name no zone
+    are local to `zone`.
+    """
+    context = {"folder": folder, "zone": zone}
     try:
-        found = model.model_validate(values, context=None if folder is None else {"folder": folder})
+        found = model.model_validate(values, context=context)
     except ValidationError as error:
-        return {}, problems(error, model, at)
-    return _given(found), []
+        return _sound(model, values, error, context), problems(error, model, at)
+    return given_in(found), []
 
 
-def make(target: Callable[..., Any], values: Mapping[str, Any], at: str, whose: str) -> Any:
-    """`target` from unchecked values; a ConfigError with every mistake in them."""
-    given, wrong = check(model_of(target), dict(values), at)
-    if wrong:
-        raise ConfigError(f"{whose}: {'; '.join(wrong)}")
-    return construct(target, given)
+def _sound(
+    model: type[Section], values: object, error: ValidationError, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The given keys without a mistake, with their values checked."""
+    bad = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
+    if not isinstance(values, Mapping) or not bad:
+        return {}
+    spared: dict[str, Any] = dict.fromkeys(bad & model.model_fields.keys(), (Any, None))
+    lenient = create_model(model.__name__, __base__=model, **spared)
+    rest = {key: value for key, value in values.items() if key not in bad}
+    try:
+        return given_in(lenient.model_validate(rest, context=dict(context)))
+    except ValidationError:  # keys that do not go together
+        return {}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -281,14 +295,15 @@ def _inside(kind: Any) -> Any:
     return kind
 
 
-def _given(found: BaseModel) -> dict[str, Any]:
+def given_in(found: BaseModel) -> dict[str, Any]:
+    """The keys that a section gives, with their values."""
     return {key: getattr(found, key) for key in found.model_fields_set}
 
 
 def _fields(target: Callable[..., Any], leave_out: frozenset[str]) -> dict[str, tuple[Any, bool]]:
     """Kind of each key and whether it is needed."""
     fields: dict[str, tuple[Any, bool]] = {}
-    for parameter in _parameters(target):
+    for parameter in parameters_of(target):
         if parameter.key in leave_out or parameter.name in leave_out:
             continue
         if parameter.inner is not None and not parameter.several:
@@ -306,7 +321,8 @@ def hints_of(target: Any) -> dict[str, Any]:
     return get_type_hints(target.__init__ if inspect.isclass(target) else target)
 
 
-def _parameters(target: Callable[..., Any]) -> Iterator[_Parameter]:
+def parameters_of(target: Callable[..., Any]) -> Iterator[Parameter]:
+    """What a constructor or function takes; what only code can give is left out."""
     hints = hints_of(target)
     for name, parameter in inspect.signature(target).parameters.items():
         if name in _IN_CODE or parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -315,7 +331,7 @@ def _parameters(target: Callable[..., Any]) -> Iterator[_Parameter]:
         key, kind = _key_and_kind(name, hint)
         needed = parameter.default is inspect.Parameter.empty
         inner, several = _dataclass_in(hint)
-        yield _Parameter(name, key, kind, needed, inner, several)
+        yield Parameter(name, key, kind, needed, inner, several)
 
 
 def _key_and_kind(name: str, hint: Any) -> tuple[str, Any]:
@@ -348,10 +364,3 @@ def _dataclass_in(hint: Any) -> tuple[type[Any] | None, bool]:
         if get_origin(option) is tuple and parts and is_dataclass(parts[0]):
             return parts[0], True  # type: ignore[return-value] # a class, as it stands in a hint
     return None, False
-
-
-def _check_complete(target: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """A ConfigError for needed keys that are not there; a dataclass inside may make them needed."""
-    missing = [p.key for p in _parameters(target) if p.needed and p.name not in given]
-    if missing:
-        raise ConfigError(f"{', '.join(map(repr, missing))} must be given too")

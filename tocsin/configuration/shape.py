@@ -12,6 +12,7 @@ from tocsin.configuration.settings import (
     Seconds,
     Section,
     Texts,
+    Zone,
     model_of,
 )
 from tocsin.pipeline.calibration.drift import DriftWatch
@@ -35,7 +36,7 @@ Bound = Annotated[float, Field(allow_inf_nan=False)] | None
 class Defaults(Section):
     """What holds where nothing else is said."""
 
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     learn: Literal["always", "freeze_while_firing", "quarantine"] = "freeze_while_firing"
 
 
@@ -150,13 +151,27 @@ class Rehearsal(Section):
     expect: Expect
 
 
+class CsvColumns(Section):
+    """Which columns of one's own labelled csv files hold what; `key` tells the series of a row.
+
+    The label and the time are found by their usual names where they are not named, and all other
+    columns are channels.
+    """
+
+    time: str | None = None
+    label: str | None = None
+    channels: Texts = ()
+    key: str | None = None
+
+
 class Backtest(Section):
     """What `tocsin backtest` runs; a live run reads nothing of it.
 
     `datasets` are names of data sets, all that are found where none is named; `series` is a shell
     pattern over their series. `train` is `prefix` for the clean rows that each data set names,
     `none`, or a number of rows or a share of them. `baseline` is the detector that the others are
-    tested against. `buffer` is how many rows around an event PATE allows for.
+    tested against. `buffer` is how many rows around an event PATE allows for. With `columns`, the
+    data are csv files with these columns, and no other format is looked for.
     """
 
     datasets: Texts = ()
@@ -165,6 +180,7 @@ class Backtest(Section):
     train: Literal["prefix", "none"] | Annotated[float, Field(gt=0)] = "prefix"
     baseline: str = "moving_std_50"
     buffer: Annotated[int, Field(ge=0)] = 100
+    columns: CsvColumns | None = None
 
 
 class Document(Section):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from tocsin.configuration.settings import Section, check, construct, model_of, nearest, shown
-from tocsin.pipeline.errors import ConfigError
+from tocsin.configuration.making import build
+from tocsin.configuration.settings import Section, check, model_of, nearest, shown
 
 _HERE = "tocsin.pipeline"
 CALIBRATORS: dict[str, str] = {
@@ -89,8 +89,4 @@ def _made(given: Mapping[str, Any], known: Mapping[str, str], at: str, wrong: li
     wrong += mistakes
     if mistakes:
         return None
-    try:
-        return construct(_fixed if name == "tail" else target, values)
-    except ConfigError as error:
-        wrong.append(f"{at}: {error}")
-        return None
+    return build(_fixed if name == "tail" else target, values, at, wrong)

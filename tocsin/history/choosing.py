@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.config import AUTO, Stages
+from tocsin.configuration.making import construct
 from tocsin.configuration.parts import Place, with_inner
-from tocsin.configuration.settings import check, construct, keys_of, model_of, nearest
+from tocsin.configuration.settings import check, keys_of, model_of, nearest
 from tocsin.detectors import catalogue
 from tocsin.history.automatic import automatic
 from tocsin.pipeline.durations import describe_duration, parse_duration
