@@ -129,6 +129,14 @@ def match(truth: Sequence[Planted], incidents: Sequence[Incident], slack_ns: int
     return Matching(tuple(outcomes), tuple(unmatched))
 
 
+def anomalies(incidents: Sequence[Incident]) -> list[Incident]:
+    """The incidents that count for or against a detector: those it raised.
+
+    Others tell of the health of data and pipeline, as stuck and uncalibrated do, not of scores.
+    """
+    return [incident for incident in incidents if incident.kind == "anomaly"]
+
+
 def chance_of(count: int, expected: float) -> float:
     """The chance of `count` or more where `expected` come on average, by Poisson's law.
 

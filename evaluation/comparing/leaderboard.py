@@ -150,10 +150,13 @@ def marked(metric: str) -> str:
 
 
 def _fitted(results: pd.DataFrame, mode: Mode) -> Mapping[str, str]:
-    """How each detector was fitted, all ways if there were several."""
+    """How each detector was fitted, all ways if there were several; failed jobs tell of none."""
     rows = results[results["mode"] == mode]
     ways = rows["fitted"].fillna("").groupby(rows["detector"]).unique()
-    return {str(name): ", ".join(sorted(map(str, found))) for name, found in ways.items()}
+    return {
+        str(name): ", ".join(sorted(str(way) for way in found if way))
+        for name, found in ways.items()
+    }
 
 
 def _averaged(how: Bootstrap) -> str:

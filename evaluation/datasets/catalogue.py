@@ -21,6 +21,7 @@ from tocsin.evaluation.datasets import (
     ucr,
 )
 from tocsin.evaluation.datasets.labelled import Labelled
+from tocsin.evaluation.datasets.labelled_csv import Named
 from tocsin.evaluation.datasets.reader import Reader
 from tocsin.pipeline.errors import ConfigError, SourceError
 
@@ -48,12 +49,16 @@ READERS: dict[str, Reader] = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One series of a data set, not yet read: small, and picklable for another process."""
+    """One series of a data set, not yet read: small, and picklable for another process.
+
+    `named` are the columns of a csv file, where they were told.
+    """
 
     dataset: str
     series: str
     path: Path
     reader: str
+    named: Named | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +69,8 @@ class Reference:
         """The series; errors as for its reader, and a ConfigError where there is no such reader."""
         if self.reader not in READERS:
             raise ConfigError(f"no reader {self.reader!r}; there are {', '.join(READERS)}")
+        if self.named is not None:
+            return labelled_csv.one_named(self.path, self.series, self.named)
         return READERS[self.reader].one(self.path, self.series)
 
 
@@ -81,17 +88,24 @@ def recognise(folder: Path) -> str | None:
     return None
 
 
-def list_series(root: Path, names: Sequence[str] = ()) -> list[Reference]:
+def list_series(
+    root: Path, names: Sequence[str] = (), named: Named | None = None
+) -> list[Reference]:
     """Every series in a folder and its direct subfolders, without reading their values.
 
-    `names` keeps those of the readers or data sets so named, in any case (`nab`, `ECG`). The order
-    is that of the folders' and files' names. Raises a SourceError where nothing is recognised or a
-    name finds nothing.
+    `names` keeps those of the readers or data sets so named, in any case (`nab`, `ECG`). With
+    `named`, only csv files are looked for, whatever else would know the folder. The order is that
+    of the folders' and files' names. Raises a SourceError where nothing is recognised or a name
+    finds nothing.
     """
     if not root.is_dir():
         raise SourceError(f"{root}: no such folder")
     below = sorted(path for path in root.iterdir() if path.is_dir())
-    found = dict.fromkeys(ref for folder in (root, *below) for ref in _references(folder))
+    found = dict.fromkeys(ref for folder in (root, *below) for ref in _references(folder, named))
+    if not found and named is not None:
+        raise SourceError(
+            f"{root}: no labelled csv file, here or in a subfolder; looked for {named.looks_for}"
+        )
     if not found:
         layouts = "\n".join(f"  {name}: {reader.looks_for}" for name, reader in READERS.items())
         raise SourceError(
@@ -113,7 +127,11 @@ def read_folder(root: Path, names: Sequence[str] = ()) -> Iterator[Labelled]:
         yield reference.read()
 
 
-def _references(folder: Path) -> Iterator[Reference]:
+def _references(folder: Path, named: Named | None) -> Iterator[Reference]:
+    if named is not None:
+        for found in labelled_csv.find_named(folder, named):
+            yield Reference(found.dataset, found.series, found.path.resolve(), "csv", named)
+        return
     name = recognise(folder)
     if name is not None:
         for found in READERS[name].find(folder):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tocsin.evaluation.matching import Planted, match
+from tocsin.evaluation.matching import Planted, anomalies, match
 from tocsin.evaluation.pages.curves import (
     MOST_SHADES,
     Json,
@@ -18,13 +18,18 @@ from tocsin.evaluation.pages.curves import (
     signals,
 )
 from tocsin.evaluation.pages.figure import story
-from tocsin.evaluation.palette import BLUE, PURPLE, VERMILLION
+from tocsin.evaluation.palette import BLUE, GREY, PURPLE, VERMILLION
 from tocsin.evaluation.panel import Interval, Panel, extent, span
 from tocsin.pipeline.incidents import Incident
 
-COLOURS = {"hit": BLUE, "missed": VERMILLION, "false": PURPLE}
+COLOURS = {"hit": BLUE, "missed": VERMILLION, "false": PURPLE, "health": GREY}
 # A sign beside each colour, as a letter and as plotly names it, so that nothing hangs on colour.
-SIGNS = {"hit": ("●", "circle"), "missed": ("✗", "x"), "false": ("▲", "triangle-up")}
+SIGNS = {
+    "hit": ("●", "circle"),
+    "missed": ("✗", "x"),
+    "false": ("▲", "triangle-up"),
+    "health": ("■", "square"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +50,33 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A panel's labelled events and incidents, by what became of them."""
+    """A panel's labelled events and incidents, by what became of them.
+
+    `health` are the incidents that no detector raised, as stuck and stale; they do not count.
+    """
 
     hit: tuple[Interval, ...]
     missed: tuple[Interval, ...]
     right: tuple[Incident, ...]
     false: tuple[Incident, ...]
+    health: tuple[Incident, ...]
 
 
 def judgement(panel: Panel) -> Judgement:
-    """An event is hit if any incident overlaps it; an incident over no event is false."""
+    """An event is hit if an anomaly overlaps it; an anomaly over no event is false."""
     truth = [Planted(panel.series, i.label, i.start, i.end) for i in panel.truth]
-    found = match(truth, panel.incidents, 0)
+    raised = anomalies(panel.incidents)
+    found = match(truth, raised, 0)
     told = list(zip(panel.truth, found.outcomes, strict=True))
     false = {incident.id for incident in found.false_alarms}
     last = {i.id: i for i in sorted(panel.incidents, key=lambda i: i.revision)}
+    counted = {incident.id for incident in raised}
     return Judgement(
         hit=tuple(interval for interval, outcome in told if outcome.found),
         missed=tuple(interval for interval, outcome in told if not outcome.found),
-        right=tuple(incident for incident in last.values() if incident.id not in false),
+        right=tuple(one for one in last.values() if one.id in counted - false),
         false=found.false_alarms,
+        health=tuple(one for one in last.values() if one.id not in counted),
     )
 
 
@@ -88,6 +100,7 @@ def _lanes(found: Judgement, last: int) -> list[Json]:
         (0, "missed", *_labels(found.missed, "missed")),
         (1, "hit", *_stories(found.right, last, "on a labelled event")),
         (1, "false", *_stories(found.false, last, "false, on no labelled event")),
+        (1, "health", *_stories(found.health, last, "of health, not counted")),
     )
     drawn = []
     for row, name, spans, stories in groups:

@@ -15,7 +15,12 @@ ALL_POINTS = 1_000_000  # in all figures, about 30 bytes each
 FEWEST_POINTS, MOST_POINTS = 400, 4000  # a curve
 MOST_METRICS = 6  # columns of the list
 
-_KEY = {"hit": "event hit", "missed": "event missed", "false": "false incident"}
+_KEY = {
+    "hit": "event hit",
+    "missed": "event missed",
+    "false": "false incident",
+    "health": "health incident, not counted",
+}
 
 
 def cases_section(judged: Sequence[Judged]) -> str:
@@ -78,6 +83,11 @@ def _entry(case: Judged) -> dict[str, str]:
         f"{plural(len(case.panel.time), 'row')}.",
         f"{len(found.hit)} of {plural(events, 'labelled event')} hit,",
         f"{plural(len(found.false), 'false incident')}.",
+        *(
+            [f"{plural(len(found.health), 'health incident')}, not counted."]
+            if found.health
+            else []
+        ),
         *(f"{metric_name(name)} {number(value)}." for name, value in case.metrics.items()),
     ]
     return {

@@ -41,8 +41,11 @@ READING = (
     ),
     (
         "Hit, missed, false",
-        "A labelled event is hit if any incident overlaps it and missed if none does. An incident "
-        "that overlaps no labelled event is false, though labels are not always complete.",
+        "A labelled event is hit if an incident that the detector raised, an anomaly, overlaps it, "
+        "and missed if none does. An anomaly that overlaps no labelled event is false, though "
+        "labels are not always complete. Health incidents, such as stuck and stale, come from the "
+        "pipeline's checks and from no score; they are drawn and count neither way, series by "
+        "series and in the tables.",
     ),
 )
 

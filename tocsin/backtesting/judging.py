@@ -11,7 +11,7 @@ from tocsin.backtesting.plan import Task
 from tocsin.config import AUTO, Stages
 from tocsin.configuration.settings import shown
 from tocsin.evaluation.datasets.labelled import Labelled
-from tocsin.evaluation.matching import WEEK_NS, Planted, match
+from tocsin.evaluation.matching import WEEK_NS, Planted, anomalies, match
 from tocsin.evaluation.measures import budget_curve, complete, measure
 from tocsin.evaluation.metrics import vus_window
 from tocsin.history.choosing import choose
@@ -161,13 +161,13 @@ def _held_against(finding: Finding, labelled: Labelled, task: Task) -> Finding:
     else:
         budgets = []
     planted = _planted(labelled)
-    anomalies = [incident for incident in judged.incidents if incident.kind == "anomaly"]
-    matching = match(planted, anomalies, slack_ns=0)
+    raised = anomalies(judged.incidents)
+    matching = match(planted, raised, slack_ns=0)
     normal = ~label
     row |= {
         "events": len(planted),
         "caught": matching.found,
-        "incidents": len(anomalies),
+        "incidents": len(raised),
         "false_incidents": len(matching.false_alarms),
         "weeks": weeks,
         "false_share": float((judged.alarm & normal).sum() / max(1, normal.sum())),
@@ -184,7 +184,7 @@ def _held_against(finding: Finding, labelled: Labelled, task: Task) -> Finding:
         }
         for outcome in matching.outcomes
     ]
-    blame = _blame(labelled, anomalies)
+    blame = _blame(labelled, raised)
     return replace(finding, row=row, events=events, budgets=budgets, blame=blame)
 
 
@@ -196,14 +196,14 @@ def _planted(labelled: Labelled) -> list[Planted]:
     ]
 
 
-def _blame(labelled: Labelled, anomalies: list[Incident]) -> list[dict[str, Any]]:
+def _blame(labelled: Labelled, raised: list[Incident]) -> list[dict[str, Any]]:
     """For each incident on an event whose channels are known: whether the top three hit one.
 
     `chance` is how often three channels drawn at random would.
     """
     found = []
     count, events = len(labelled.stream.channels), labelled.truth.events
-    for incident in anomalies:
+    for incident in raised:
         at_fault = {
             name
             for event, planted in zip(events, _planted(labelled), strict=True)

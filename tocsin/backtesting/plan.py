@@ -17,6 +17,7 @@ from tocsin.detectors.controls.random import Random
 from tocsin.detectors.windows.window_std import WindowStd
 from tocsin.evaluation.comparing.comparison import CONTROLS, MODES, Mode
 from tocsin.evaluation.datasets.catalogue import Reference, list_series
+from tocsin.evaluation.datasets.labelled_csv import Named
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.state import settings_of
 from tocsin.pipeline.types import Scorer
@@ -51,7 +52,11 @@ class Task:
 
     @property
     def id(self) -> str:
-        """A name for all that the result depends on but the data: settings, series, mode."""
+        """A name for what is asked: series, detector, settings, mode.
+
+        A result depends on the data and on the version of tocsin as well. They are kept beside
+        it, so that a task has one name and one file, and is done again where they differ.
+        """
         scorer = "auto" if self.scorer is None else settings_of(self.scorer)
         stages = settings_of(tuple(self.stages[name] for name in sorted(self.stages)))
         parts = (
@@ -92,7 +97,9 @@ def plan(
     every = {**scorers, **{name: _CONTROLS[name] for name in CONTROLS}}
     if rules.baseline not in every:
         raise ConfigError(f"baseline {rules.baseline!r} is none of {', '.join(every)}")
-    found = list_series(data, rules.datasets)
+    told = rules.columns
+    named = Named(told.time, told.label, told.channels, told.key) if told is not None else None
+    found = list_series(data, rules.datasets, named)
     chosen = [one for one in found if fnmatchcase(one.series, rules.series)]
     if not chosen:
         raise ConfigError(f"{data}: none of {len(found)} series matches {rules.series!r}")

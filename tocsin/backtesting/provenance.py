@@ -1,12 +1,33 @@
-"""Under which versions of what a result was made."""
+"""From which data and under which versions of what a result was made."""
 
+import hashlib
 import platform
 import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
+from tocsin.evaluation.datasets.labelled import Labelled
+
 _PACKAGES = ("tocsin", "numpy", "scipy", "scikit-learn", "numba", "pandas", "torch", "river")
+
+
+def fingerprint(labelled: Labelled) -> str:
+    """A short name for the rows, labels and prefix of a series, as they were read.
+
+    What a reader says of them besides, as source, licence and notes, has no part in it.
+    """
+    stream, truth = labelled.stream, labelled.truth
+    arrays = (stream.time, stream.values, truth.label, truth.by_channel, truth.normal)
+    said = (labelled.train, stream.channels, truth.events, truth.window)
+    shapes = [None if array is None else array.shape for array in arrays]
+    found = hashlib.blake2b(repr((said, shapes)).encode(), digest_size=10)
+    for array in arrays:
+        if array is not None:
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tocsin.backtesting.judging import Finding
 from tocsin.backtesting.plan import Plan, Task
 from tocsin.backtesting.results import Results
 from tocsin.backtesting.storing import recall
@@ -24,7 +25,7 @@ from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import plural
 
 METRICS = ("vus_pr", "pate", "event_aupimo", "auc_pr", "auc_roc", "affiliation_f1", "range_f1")
-_FIRST = METRICS[0]
+FIRST = METRICS[0]
 _SHOWN = ("vus_pr", "pate", "event_aupimo", "auc_pr")
 _MOST_SERIES = 120  # that have plots on the page
 
@@ -55,13 +56,25 @@ def _tables(plan: Plan, results: Results) -> dict[str, Table]:
         found[f"leaderboard-{mode}"] = leaderboard(frame, _SHOWN, mode)
         for metric in _SHOWN[:2]:
             found[f"{metric}-{mode}"] = by_dataset(frame, metric, mode)
-        found[f"against-{plan.baseline}-{mode}"] = versus(frame, _FIRST, mode, plan.baseline)
-        if len(results.events):
+        compared = compare(frame, FIRST, mode)
+        if compared.series and plan.baseline in compared.detectors:
+            found[f"against-{plan.baseline}-{mode}"] = versus(frame, FIRST, mode, plan.baseline)
+        if _have_all(results.events, mode):
             found[f"kinds-{mode}"] = by_kind(results.events, mode)
         blame = _blame(results.incidents, mode)
         if blame is not None:
             found[f"blame-{mode}"] = blame
     return found
+
+
+def _have_all(events: pd.DataFrame, mode: Mode) -> bool:
+    """Whether events of a series are there for all detectors that have any, controls among them."""
+    if not len(events):
+        return False
+    rows = events[events["mode"] == mode]
+    names = set(rows["detector"])
+    having = rows.groupby(["dataset", "series"])["detector"].nunique()
+    return set(CONTROLS) <= names and bool((having == len(names)).any())
 
 
 def _blame(incidents: pd.DataFrame, mode: Mode) -> Table | None:
@@ -93,7 +106,8 @@ def _report(
     plan: Plan, results: Results, out: Path, tables: Mapping[str, Table], command: str
 ) -> Report:
     frame = results.results
-    drawn = [(mode, rank(compare(frame, _FIRST, mode))) for mode in _modes(results)]
+    compared = [compare(frame, FIRST, mode) for mode in _modes(results)]
+    drawn = [(one.mode, rank(one)) for one in compared if min(one.values.shape) > 1]
     series = frame[["dataset", "series"]].drop_duplicates()
     failed = int((frame["error"] != "").sum())
     summary = (
@@ -116,7 +130,9 @@ def _report(
 
 
 def _modes(results: Results) -> list[Mode]:
-    there = set(results.results["mode"])
+    """The modes in which anything was measured."""
+    frame = results.results
+    there = set(frame.loc[frame[FIRST].notna(), "mode"])
     return [mode for mode in MODES if mode in there]
 
 
@@ -167,18 +183,19 @@ def _judged(plan: Plan, results: Results, out: Path) -> tuple[Judged, ...]:
     for task in plan.tasks:
         if task.reference not in shown or (task.detector, task.mode) not in wanted:
             continue
+        finding = recall(out, task.id).finding
+        if not len(finding.time):
+            continue  # it failed, perhaps as the series cannot be read
         if labelled is None or labelled.name != task.reference.name:
             labelled = task.reference.read()
-        found.append(_one(task, labelled, out))
-    return tuple(judged for judged in found if len(judged.panel.time))
+        found.append(_one(task, labelled, finding))
+    return tuple(found)
 
 
 def _worth_drawing(results: Results) -> set[tuple[str, Mode]]:
     wanted: set[tuple[str, Mode]] = set()
     for mode in _modes(results):
-        ranked = sorted(
-            averages(compare(results.results, _FIRST, mode)), key=lambda one: -one.macro
-        )
+        ranked = sorted(averages(compare(results.results, FIRST, mode)), key=lambda one: -one.macro)
         names = [one.detector for one in ranked]
         ours = [name for name in names if name not in CONTROLS][:1]
         controls = [name for name in names if name in CONTROLS][:1] if mode == "causal" else []
@@ -186,8 +203,7 @@ def _worth_drawing(results: Results) -> set[tuple[str, Mode]]:
     return wanted
 
 
-def _one(task: Task, labelled: Labelled, out: Path) -> Judged:
-    finding = recall(out, task.id).finding
+def _one(task: Task, labelled: Labelled, finding: Finding) -> Judged:
     stream, judged = labelled.stream, finding.judged
     rows = slice(len(stream) - len(finding.time), len(stream))
     times = stream.time.tolist()

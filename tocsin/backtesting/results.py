@@ -1,9 +1,9 @@
 """The results of a backtest as tables of columns, and as Parquet files.
 
-`results` has a row a task with its metrics, `events` one a labelled event and task, `budgets` one a
-budget and task, `incidents` one an incident and task, `costs` one a task. All but `costs` depend on
-settings, data and versions alone, so that a backtest that was killed and went on ends in the same
-bytes as one that was not.
+`results` has a row a task with its metrics, and in `data` a fingerprint of the series; `events` has
+one a labelled event and task, `budgets` one a budget and task, `incidents` one an incident and
+task, `costs` one a task. All but `costs` depend on settings, data and versions alone, so that a
+backtest that was killed and went on ends in the same bytes as one that was not.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from tocsin.backtesting.plan import Plan, Task
 from tocsin.backtesting.storing import told_of
-from tocsin.pipeline.errors import SinkError
+from tocsin.evaluation.wording import plural
+from tocsin.pipeline.errors import SinkError, TocsinError
 
 _NAMES = ("dataset", "series", "detector", "mode", "seed")
 _TEXTS = ("fitted", "settings", "error")
@@ -65,9 +66,40 @@ def write_results(results: Results, out: Path) -> list[Path]:
     return written
 
 
+def failures(results: Results) -> list[str]:
+    """Each cause that stopped tasks once, with how many it stopped, the most frequent first."""
+    frame = results.results
+    causes = frame[frame["error"] != ""].groupby("error", sort=False)
+    told = [(len(rows), f"{_told(rows)}: {cause}") for cause, rows in causes]
+    return [line for _, line in sorted(told, key=lambda one: -one[0])]
+
+
+def require_measured(results: Results, metric: str) -> None:
+    """Raise a TocsinError that tells the causes where no task has this metric, so no table can."""
+    frame, causes = results.results, failures(results)
+    if metric in frame and frame[metric].notna().any():
+        return
+    why = "no task succeeded"
+    if (frame["error"] == "").any():
+        why = (
+            "nothing to measure against: no series that was judged has both labelled and normal "
+            "rows after its training prefix"
+        )
+    raise TocsinError("\n  ".join((why, *causes)))
+
+
+def _told(rows: pd.DataFrame) -> str:
+    """How many tasks these are, and of which detector or series where it is one."""
+    detectors, series = rows["detector"].unique(), (rows["dataset"] + "/" + rows["series"]).unique()
+    told = f"{plural(len(rows), 'task')} stopped"
+    if len(detectors) == 1:
+        told += f", {detectors[0]}"
+    return f"{told} on {series[0]}" if len(series) == 1 else told
+
+
 def _row(task: Task, told: dict[str, Any]) -> dict[str, Any]:
     named = {f"version_{name}": value for name, value in told["versions"].items()}
-    return {"task": task.id, **told["row"], **named}
+    return {"task": task.id, "data": told["data"], **told["row"], **named}
 
 
 def _incidents(names: dict[str, Any], told: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The tasks of a backtest on several processes; what is done already is not done again."""
+"""The tasks of a backtest on several processes; what is done and still holds is not done again."""
 
 import logging
 import os
@@ -16,8 +16,8 @@ import numpy as np
 
 from tocsin.backtesting.judging import Cost, Finding, find
 from tocsin.backtesting.plan import Task
-from tocsin.backtesting.provenance import versions
-from tocsin.backtesting.storing import Kept, is_kept, keep
+from tocsin.backtesting.provenance import fingerprint, versions
+from tocsin.backtesting.storing import Kept, data_of, keep
 from tocsin.evaluation.datasets.catalogue import Reference
 from tocsin.evaluation.datasets.labelled import Labelled
 from tocsin.history.judging import Judged
@@ -32,33 +32,49 @@ _log = logging.getLogger("tocsin.backtesting")
 
 
 def run_tasks(tasks: Sequence[Task], out: Path, processes: int, done: Done) -> None:
-    """Run the tasks that have no file in `out` yet; `done` is told of every task, in any order.
+    """Run the tasks that have no result in `out` yet; `done` is told of each, in any order.
 
-    A detector that raises leaves a row with its error, and the others go on. A process that dies,
-    as when memory runs out, is a TocsinError; the tasks that are done stay done.
+    A result is of the data as they are now and of this version of tocsin; another one, and one
+    that is an error, is made anew. A detector that raises leaves a row with its error, and the
+    others go on. A process that dies, as when memory runs out, is a TocsinError; the tasks that
+    are done stay done.
     """
+    _read.cache_clear()  # files may have changed since this process last read them
     left = []
     for task in tasks:
-        if is_kept(out, task.id):
+        if _is_done(task, out):
             done(task)
-        else:
+        elif processes > 1:
             left.append(task)
-    if processes <= 1:
-        for task in left:
+        else:
             work(task, out)
             done(task)
-        return
-    _in_processes(left, out, processes, done)
+    _read.cache_clear()
+    if left:
+        _in_processes(left, out, processes, done)
 
 
 def work(task: Task, out: Path) -> None:
     """Do one task and write its file."""
+    data = ""
     try:
-        finding, cost = find(task, _read(task.reference))
+        labelled, data = _read(task.reference)
+        finding, cost = find(task, labelled)
     except Exception as error:  # The supervised place: one detector's fault is a row of the table.
-        _log.warning("%s on %s: %r", task.detector, task.reference.name, error)
+        _log.info("%s on %s: %r", task.detector, task.reference.name, error)
         finding, cost = _failed(task, error), Cost(np.nan, np.nan, 0, np.nan)
-    keep(out, task.id, Kept(finding, cost, versions()))
+    keep(out, task.id, Kept(finding, cost, versions(), data))
+
+
+def _is_done(task: Task, out: Path) -> bool:
+    """Whether there is a result that holds for the series as it is read now."""
+    data = data_of(out, task.id, versions().get("tocsin", ""))
+    if not data:
+        return False
+    try:
+        return _read(task.reference)[1] == data
+    except Exception:  # What is wrong with the file is told by the task, a row of the table.
+        return False
 
 
 def _in_processes(left: Sequence[Task], out: Path, processes: int, done: Done) -> None:
@@ -102,9 +118,10 @@ def _end_with_parent() -> None:
 
 
 @lru_cache(maxsize=2)
-def _read(reference: Reference) -> Labelled:
-    """Tasks come by series, so the newest ones are read once a process."""
-    return reference.read()
+def _read(reference: Reference) -> tuple[Labelled, str]:
+    """A series and its fingerprint; tasks come by series, so one is read once a process."""
+    labelled = reference.read()
+    return labelled, fingerprint(labelled)
 
 
 def _failed(task: Task, error: Exception) -> Finding:

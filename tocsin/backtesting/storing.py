@@ -18,21 +18,35 @@ from tocsin.pipeline.incidents import Incident
 
 _FOLDER = "tasks"
 _KEY = b"tocsin"
+_DAMAGED = (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError)
 _NUMBERS = tuple(field.name for field in fields(Incident) if field.type is float)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A finding as it was kept, with what it cost and under which versions it was made."""
+    """A finding as it was kept, with what it cost, from which data and under which versions.
+
+    `data` is the fingerprint of the series, "" where that could not be read.
+    """
 
     finding: Finding
     cost: Cost
     versions: Mapping[str, str]
+    data: str
 
 
-def is_kept(out: Path, task: str) -> bool:
-    """Whether a task's file is there."""
-    return _path(out, task).exists()
+def data_of(out: Path, task: str, tocsin: str) -> str:
+    """The fingerprint of the data that a task's result is of; "" where there is none to be used.
+
+    A result is used that went well under this version of `tocsin`, and whose file is whole.
+    """
+    try:
+        told = _told(_path(out, task))
+    except _DAMAGED:
+        return ""
+    if told["row"]["error"] or told["versions"].get("tocsin", "") != tocsin:
+        return ""
+    return str(told.get("data", ""))  # those of before it was kept have none
 
 
 def keep(out: Path, task: str, kept: Kept) -> None:
@@ -46,6 +60,7 @@ def keep(out: Path, task: str, kept: Kept) -> None:
         "incidents": [asdict(incident) for incident in finding.incidents],
         "cost": asdict(kept.cost),
         "versions": dict(kept.versions),
+        "data": kept.data,
     }
     columns: dict[str, Any] = {"time": finding.time, "score": judged.score, "tail": judged.tail}
     columns |= {"alpha": judged.alpha, "alarm": judged.alarm, "refused": judged.refused}
@@ -66,7 +81,7 @@ def recall(out: Path, task: str) -> Kept:
     try:
         table = pq.read_table(path)
         told = orjson.loads(table.schema.metadata[_KEY])
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, orjson.JSONDecodeError) as error:
+    except _DAMAGED as error:
         raise SourceError(f"{path}: is no result of a backtest: {error}") from error
     column = {name: table[name].to_numpy() for name in table.column_names}
     incidents = tuple(_incident(one) for one in told["incidents"])
@@ -87,14 +102,18 @@ def recall(out: Path, task: str) -> Kept:
         column["time"].astype(np.int64),
         judged,
     )
-    return Kept(finding, Cost(**told["cost"]), told["versions"])
+    return Kept(finding, Cost(**told["cost"]), told["versions"], told["data"])
 
 
 def told_of(out: Path, tasks: list[str]) -> Iterator[dict[str, Any]]:
     """What was told of each task, without its columns."""
     for task in tasks:
-        metadata = pq.read_schema(_path(out, task)).metadata
-        yield orjson.loads(metadata[_KEY])
+        yield _told(_path(out, task))
+
+
+def _told(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = orjson.loads(pq.read_schema(path).metadata[_KEY])
+    return told
 
 
 def _path(out: Path, task: str) -> Path:

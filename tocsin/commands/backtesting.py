@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tocsin.backtesting.backtest import finish
 from tocsin.backtesting.plan import Plan, Task, plan_of
 from tocsin.backtesting.reporting import leaderboards, short
+from tocsin.backtesting.results import failures
 from tocsin.backtesting.running import Done
 from tocsin.commands.screen import stderr, stdout
 from tocsin.config import load_experiment
@@ -18,7 +19,8 @@ from tocsin.evaluation.wording import plural
 def backtest(config: Path, data: Path, out: Path, processes: int) -> None:
     """Run every detector of a configuration, and the controls, over the data sets of a folder.
 
-    What is done already, as after a kill, is not done again. Leaves `results.parquet` and its
+    What is done already, as after a kill, is not done again while data and version are the same;
+    what failed is. Leaves `results.parquet` and its
     companions, `tables/` and `report.html` in `out`.
     """
     made = plan_of(load_experiment(config), data)
@@ -26,11 +28,12 @@ def backtest(config: Path, data: Path, out: Path, processes: int) -> None:
     with _bars(made) as done:
         results = finish(made, out, processes, done, command)
     series = len({task.reference for task in made.tasks})
-    stderr().print(f"{plural(len(made.tasks), 'task')} over {plural(series, 'series')} done")
+    failed = int((results.results["error"] != "").sum())
+    told = f"{plural(len(made.tasks), 'task')} over {plural(series, 'series')} done"
+    stderr().print(f"{told}, {failed} failed" if failed else told)
     stdout().print(short(leaderboards(results)), highlight=False, soft_wrap=True)
-    failed = results.results[results.results["error"] != ""]
-    for row in failed.itertuples():
-        stderr().print(f"{row.detector} on {row.dataset}/{row.series}: {row.error}", markup=False)
+    for cause in failures(results):
+        stderr().print(cause, markup=False, highlight=False, soft_wrap=True)
     stdout().print(f"\n{out / 'report.html'}", highlight=False, soft_wrap=True)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tocsin.evaluation.datasets.catalogue import READERS
+from tocsin.evaluation.datasets.catalogue import READERS, list_series
 from tocsin.evaluation.datasets.labelled import Event
-from tocsin.evaluation.datasets.labelled_csv import read_labelled_csv
+from tocsin.evaluation.datasets.labelled_csv import Named, read_labelled_csv
 from tocsin.pipeline.errors import ConfigError, SourceError, TocsinError
 
 
@@ -83,3 +83,56 @@ def test_numbers_of_any_unit_are_the_same_times(factor: int, tmp_path: Path) -> 
     data = write(tmp_path / "a.csv", "t,x,label", *(f"{s * factor},1,0" for s in seconds))
     one = read_labelled_csv(data, label="label")
     assert one.stream.time.tolist() == [s * 10**9 for s in seconds]
+
+
+def fleet(folder: Path) -> Path:
+    """Two assets in one file, their rows by turns, under names of its own."""
+    rows = [
+        f"{60 * minute},{asset},{minute},{note},{int(asset == 'b' and minute == 9)}"
+        for minute in range(12)
+        for asset, note in (("a", 1), ("b", 2))
+    ]
+    folder.mkdir()
+    return write(folder / "log.csv", "when,asset,flow,note,broken", *rows)
+
+
+NAMES = Named(time="when", label="broken", key="asset")
+
+
+def test_told_columns_cut_a_file_into_its_series(tmp_path: Path) -> None:
+    fleet(tmp_path / "fans")
+    first, second = (one.read() for one in list_series(tmp_path, named=NAMES))
+    assert [one.name for one in (first, second)] == ["fans/log/a", "fans/log/b"]
+    assert first.stream.channels == ("flow", "note")
+    assert first.stream.values[:, 1].tolist() == [1] * 12
+    assert first.truth.events == ()
+    assert second.truth.events == (Event(9, 9),)
+    assert second.stream.time[9] == 540 * 10**9
+
+
+def test_told_channels_are_the_only_ones(tmp_path: Path) -> None:
+    fleet(tmp_path / "fans")
+    named = Named("when", "broken", ("note",), "asset")
+    assert list_series(tmp_path, named=named)[0].read().stream.channels == ("note",)
+
+
+def test_intervals_name_the_series_of_a_file_by_their_key(tmp_path: Path) -> None:
+    fleet(tmp_path / "fans")
+    write(tmp_path / "fans" / "intervals.csv", "series,start,end", "a,60,120", "b,,")
+    named = Named(time="when", channels=("flow",), key="asset")
+    first, second = (one.read() for one in list_series(tmp_path, named=named))
+    assert first.truth.events == (Event(1, 2),)
+    assert second.truth.events == ()
+
+
+def test_a_label_that_no_file_has_is_told(tmp_path: Path) -> None:
+    fleet(tmp_path / "fans")
+    with pytest.raises(SourceError, match=r"looked for \*\.csv with a column 'bust'$"):
+        list_series(tmp_path, named=Named(label="bust"))
+
+
+def test_a_row_without_a_key_is_told_by_its_line(tmp_path: Path) -> None:
+    file = fleet(tmp_path / "fans")
+    file.write_text(file.read_text() + "720,,1,1,0\n")
+    with pytest.raises(SourceError, match=r"log\.csv, line 26: column 'asset' is empty"):
+        list_series(tmp_path, named=NAMES)

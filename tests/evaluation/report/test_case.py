@@ -75,6 +75,21 @@ def test_without_labels_every_incident_is_false():
     assert found.hit == found.missed == ()
 
 
+def with_health(judged):
+    """The panel with its first incident as one that tells of a stuck signal."""
+    first, *others = judged.incidents
+    return replace(judged, incidents=(replace(first, kind="stuck"), *others))
+
+
+def test_a_health_incident_neither_hits_an_event_nor_is_false():
+    over_one, over_none = ([("a", 15, 30)], [("b", 90, 95)])
+    for spans in (over_one, over_none):
+        found = judgement(with_health(panel([(10, 20)], spans)))
+        assert starts(found.missed) == [10]
+        assert found.hit == found.right == found.false == ()
+        assert [each.id for each in found.health] == [spans[0][0]]
+
+
 def bars(figure):
     """(name, row) of the bars in the lanes."""
     return {
@@ -89,12 +104,19 @@ def test_hit_missed_and_false_are_drawn_in_their_lanes():
     assert bars(figure) == {("hit", 0), ("missed", 0), ("hit", 1), ("false", 1)}
 
 
+def test_health_incidents_are_drawn_in_their_lane_and_make_no_band():
+    figure = case_figure(with_health(panel([(50, 60)], [("a", 15, 30)])), 400)
+    assert bars(figure) == {("missed", 0), ("health", 1)}
+    assert [band["x0"] / 1000 for band in figure["layout"]["shapes"]] == [50]
+
+
 def test_every_outcome_has_a_sign_and_a_colour_of_its_own():
-    figure = case_figure(panel([(10, 20), (50, 60)], [("a", 15, 30), ("b", 90, 95)]), 400)
+    spans = [("h", 100, 105), ("a", 15, 30), ("b", 90, 95)]
+    figure = case_figure(with_health(panel([(10, 20), (50, 60)], spans)), 400)
     signs = [t["marker"] for t in figure["data"] if t["mode"] == "markers" and t["yaxis"] == "y"]
     assert {sign["symbol"] for sign in signs} == {symbol for _, symbol in SIGNS.values()}
     assert {sign["color"] for sign in signs} == set(COLOURS.values())
-    assert len(set(COLOURS.values())) == len({letter for letter, _ in SIGNS.values()}) == 3
+    assert len(set(COLOURS.values())) == len({letter for letter, _ in SIGNS.values()}) == 4
 
 
 def test_labels_and_false_incidents_are_bands_over_the_curves():
