@@ -10,11 +10,10 @@ from typing import TextIO
 import orjson
 
 from tocsin.connectors.append_file import OnceFile
+from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import SinkError
 from tocsin.pipeline.grouping import group_id
 from tocsin.pipeline.incidents import Incident, iso
-
-_MINUTE = 60_000_000_000
 
 
 @dataclass(slots=True)
@@ -78,8 +77,8 @@ def in_words(incident: Incident) -> str:
         parts.append(f"by {', '.join(shares)}")
     if not math.isnan(incident.severity) and incident.kind == "anomaly":
         parts.append(f"severity {incident.severity:.1f}")
-    if incident.ended_at is not None:
-        parts.append(f"lasted {(incident.ended_at - incident.started_at) / _MINUTE:.4g} min")
+    if incident.ended_at not in (None, incident.started_at):
+        parts.append(f"lasted {describe_duration(incident.ended_at - incident.started_at)}")
     parts += [_plain(text) for text in (incident.reason, incident.asks) if text]
     if incident.group not in ("", group_id(incident.id)):
         parts.append(f"in group {incident.group}")

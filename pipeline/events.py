@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tocsin.pipeline.blame import largest, led_by, place_name, reading_of, region, shares
-from tocsin.pipeline.durations import describe_duration
 from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.incidents import Incident, Kind, Level, Reading, State, incident_id
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.order import NEVER
+from tocsin.pipeline.troubles import Course, Trouble, in_words
 from tocsin.pipeline.types import Band, BoolArray, ByteArray, FloatArray, IntArray
 
 LANES: tuple[Kind, ...] = (
@@ -29,7 +29,9 @@ CALM, PENDING, OPEN = 0, 1, 2
 NO_CHANNEL, UNSEEING = -1, -2  # no channel is in trouble; the detector is, by a self-test
 
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error", "critical")
+_TROUBLES = slice(STALE, OUT_OF_RANGE + 1)  # lanes in which numbers tell what the trouble is
 _ACCEPTED = "accepted as the new normal"
+_ASKS = "is this the new normal?"
 
 _NO_BAND = Band(np.full((1, 1), np.nan), np.full((1, 1), np.nan))
 
@@ -51,7 +53,7 @@ class Evidence:
     where the tail still tells scores apart. Of a row that is the strangest so far, `frame` (C,) are
     its values, `band` (1, C) is what was expected of them and `covariates` (1, C) are the channels'
     shares, as covariates, in what raised the score. In a lane of health, `channel` is the one in
-    trouble, counted through the item, or NO_CHANNEL.
+    trouble, counted through the item, or NO_CHANNEL, and `trouble` says what it is.
     """
 
     score: float = math.nan
@@ -63,6 +65,7 @@ class Evidence:
     frame: FloatArray | None = None
     band: Band | None = None
     covariates: FloatArray | None = None
+    trouble: Trouble | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +83,8 @@ class EpisodesState:
     quiet: IntArray = per_key(0)  # (K, L) rows without an alarm since the last
     level: ByteArray = per_key(0)  # (K, L)
     channel: IntArray = per_key(NO_CHANNEL)  # (K, L) in trouble at the first alarm
+    trouble: FloatArray = per_key(np.nan)  # (K, 3, 2) value and measure in the lanes of `_TROUBLES`
+    since: IntArray = per_key(NEVER)  # (K, 3) of those troubles
     score: FloatArray = per_key(np.nan)  # (K,) raw score at the peak
     tail: FloatArray = per_key(np.nan)  # (K,) smallest tail
     alpha: FloatArray = per_key(np.nan)  # (K,) level in force when the first alarm came
@@ -141,6 +146,8 @@ class Episodes:
             quiet=lanes,
             level=small,
             channel=lanes,
+            trouble=np.empty((0, 3, 2)),
+            since=lanes[:, _TROUBLES],
             score=one,
             tail=one,
             alpha=one,
@@ -176,7 +183,7 @@ class Episodes:
     ) -> Iterator[Incident]:
         """A row alarms in a lane; `at` is (key, lane)."""
         if state.phase[at] == PENDING and time - state.last[at] > self.merge_gap_ns:
-            self._clear(state, at)
+            state.phase[at] = CALM  # a pending incident that never opens
         if state.phase[at] == CALM:
             self._begin(state, at, time, why)
         state.last[at] = time
@@ -199,7 +206,7 @@ class Episodes:
         state.quiet[at] += 1
         since = time - state.last[at]
         if state.phase[at] == PENDING and since > self.merge_gap_ns:
-            self._clear(state, at)
+            state.phase[at] = CALM  # a pending incident that never opens
             return
         over = state.quiet[at] >= self.close_rows and since >= self.close_after_ns
         if state.phase[at] == OPEN and over:
@@ -246,11 +253,15 @@ class Episodes:
             state.reach[key] = 0.0
             state.value[key] = state.expected[key] = state.usual[key] = np.nan
             state.covariates[key] = 0.0
+        elif lane <= OUT_OF_RANGE:
+            state.trouble[key, lane - STALE], state.since[key, lane - STALE] = np.nan, NEVER
 
     def _note(self, state: EpisodesState, at: tuple[int, int], time: int, why: Evidence) -> int:
         """Add a row's evidence to the incident; gives the level it now has."""
         key, lane = at
         if lane != ANOMALY:
+            if why.trouble is not None and why.channel == state.channel[at]:
+                _keep(state, at, why.trouble)
             return 2 if lane == FAILED else 1
         if why.tail < state.tail[key] or (
             why.tail == state.tail[key] and why.score > state.score[key]
@@ -276,21 +287,27 @@ class Episodes:
             state.opened[at] = time
         return self._incident(state, at, "open", names)
 
-    def _clear(self, state: EpisodesState, at: tuple[int, int]) -> None:
-        """Forget a pending incident that never opened."""
-        state.phase[at] = CALM
+    def standing(self, state: EpisodesState, names: Naming) -> Iterator[Incident]:
+        """Each open incident as it stands, under the number of its last revision."""
+        for key, lane in np.argwhere(state.phase == OPEN).tolist():
+            yield self._told(state, (key, lane), "revised", names)
 
     def _incident(
         self, state: EpisodesState, at: tuple[int, int], what: State, names: Naming
     ) -> Incident:
-        key, lane = at
+        """The next revision."""
         state.revision[at] += 1
+        return self._told(state, at, what, names)
+
+    def _told(
+        self, state: EpisodesState, at: tuple[int, int], what: State, names: Naming
+    ) -> Incident:
+        key, lane = at
         start, series = int(state.start[at]), names.series[key]
-        scored = lane == ANOMALY
+        scored, over = lane == ANOMALY, what == "resolved"
         tail = float(state.tail[key]) if scored else math.nan
         channels = self._channels(state, at, names.channels)
         readings = self._readings(state, at, channels, names.channels)
-        asks = scored and bool(state.asked[key]) and what != "resolved"
         return Incident(
             id=incident_id(series, LANES[lane], start, names.rule),
             revision=int(state.revision[at]),
@@ -299,7 +316,7 @@ class Episodes:
             series=series,
             started_at=start,
             opened_at=int(state.opened[at]),
-            ended_at=int(state.ended[at]) if what == "resolved" else None,
+            ended_at=int(state.ended[at]) if over else None,
             peak_at=int(state.peak[key]) if scored else 0,
             score=float(state.score[key]) if scored else math.nan,
             tail=tail,
@@ -310,8 +327,8 @@ class Episodes:
             channels=channels,
             readings=readings,
             covariates=largest(state.covariates[key], names.channels) if scored else (),
-            reason=self._reason(state, at, channels, readings),
-            asks="is this the new normal?" if asks else "",
+            reason=_reason(state, at, channels, readings, over=over),
+            asks=_ASKS if scored and state.asked[key] and not over else "",
             rule=names.rule,
         )
 
@@ -335,38 +352,46 @@ class Episodes:
         channels: tuple[str, ...],
     ) -> tuple[Reading, ...]:
         """Of each blamed channel its value at the peak, what was expected, and the usual miss."""
+        if at[1] in (STUCK, OUT_OF_RANGE) and blamed:
+            unknown = np.float64(np.nan)
+            return (reading_of(state.trouble[at[0], at[1] - STALE, 0], unknown, unknown),)
         if at[1] != ANOMALY or not channels:
             return ()
         value, expected, usual = state.value[at[0]], state.expected[at[0]], state.usual[at[0]]
         places = [channels.index(name) for name, _ in blamed]
         return tuple(reading_of(value[i], expected[i], usual[i]) for i in places)
 
-    def _reason(
-        self,
-        state: EpisodesState,
-        at: tuple[int, int],
-        channels: tuple[tuple[str, float], ...],
-        readings: tuple[Reading, ...],
-    ) -> str:
-        key, lane = at
-        count = int(state.rows[at])
-        lasted = describe_duration(int(state.last[at] - state.start[at]))
-        rows = "1 row" if count == 1 else f"{count} rows over {lasted}"
-        if lane == STALE:
-            return "no rows have come for longer than this series is ever silent"
-        if lane != ANOMALY:
-            which = channels[0][0] if channels else "a channel"
-            text = {
-                STUCK: f"{which} has not changed",
-                OUT_OF_RANGE: f"{which} was outside its valid range",
-                BLIND: (
-                    "the detector did not see faults that a self-test planted"
-                    if state.channel[at] == UNSEEING
-                    else "the detector gave no score"
-                ),
-                FAILED: "the detector raised an error",
-                UNCALIBRATED: "its tails are no longer even: its alarm level cannot be trusted",
-            }[lane]
-            return f"{text}, {rows}"
+
+def _keep(state: EpisodesState, at: tuple[int, int], why: Trouble) -> None:
+    """Note what a trouble is; of values out of range, the farthest out."""
+    place = at[0], at[1] - STALE
+    value, measure = state.trouble[place]
+    if at[1] != OUT_OF_RANGE or not abs(why.value - why.measure) <= abs(value - measure):
+        state.trouble[place], state.since[place] = (why.value, why.measure), why.since
+
+
+def _reason(
+    state: EpisodesState,
+    at: tuple[int, int],
+    channels: tuple[tuple[str, float], ...],
+    readings: tuple[Reading, ...],
+    *,
+    over: bool,
+) -> str:
+    """What was seen, and for how long."""
+    key, lane = at
+    start, last, ended = (int(part[at]) for part in (state.start, state.last, state.ended))
+    course = Course(int(state.rows[at]), start, last, ended if over else None)
+    if lane == ANOMALY:
         led = led_by(channels, readings)
-        return f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, {rows}{led}"
+        return f"tail {state.tail[key]:.2g} under {state.alpha[key]:.2g}, {course}{led}"
+    which = channels[0][0] if channels else "a channel"
+    if lane <= OUT_OF_RANGE:
+        place = key, lane - STALE
+        value, measure = state.trouble[place].tolist()
+        return in_words(
+            LANES[lane], which, course, Trouble(value, measure, int(state.since[place]))
+        )
+    if state.channel[at] == UNSEEING:
+        return f"the detector did not see faults that a self-test planted, {course}"
+    return in_words(LANES[lane], which, course)

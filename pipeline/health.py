@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tocsin.pipeline.errors import ConfigError
 from tocsin.pipeline.groups import Groups, group, run_lengths
 from tocsin.pipeline.keyed import per_key
 from tocsin.pipeline.order import NEVER
+from tocsin.pipeline.troubles import Trouble, Troubles
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray
 
 Status = Literal["new", "warming", "live", "late", "stale", "stuck", "out_of_range", "blind"]
@@ -47,6 +48,8 @@ class HealthState:
     scored: IntArray = per_key(0)  # (K,) rows with a score
     unscored: IntArray = per_key(0)  # (K,) rows in a row without one, though one was due
     value: FloatArray = per_key(np.nan)  # (K, *item) newest value of each channel
+    filled: IntArray = per_key(NEVER)  # (K, *item) when that came
+    changed: IntArray = per_key(NEVER)  # (K, *item) when it was first that
     run: IntArray = per_key(0)  # (K, *item) rows since it last changed
     longest: IntArray = per_key(0)  # (K, *item) the longest such run that has ended
     changes: IntArray = per_key(0)  # (K, *item)
@@ -60,28 +63,35 @@ class Seen:
     """What health makes of rows before they are scored, in the rows' order.
 
     `interval` (N,) is the mean time between the series' earlier rows in nanoseconds, NaN if not
-    known. `silent_from` (N,) is when the series went stale before this row, or NEVER.
-    `stuck_channel` and `outside_channel` (N,) are the first such channel, or place in a frame,
-    counted through; 0 where there is none.
+    known. `silent_from` (N,) is when the series went stale before this row, or NEVER; `previous`
+    (N,) is its row before. `stuck_why` and `outside_why` (N,) tell of the first such channel, or
+    place in a frame.
     """
 
     interval: FloatArray
     silent_from: IntArray
+    previous: IntArray
     stuck: BoolArray
     out_of_range: BoolArray
-    stuck_channel: IntArray
-    outside_channel: IntArray
+    stuck_why: Troubles
+    outside_why: Troubles
 
     def take(self, rows: IntArray | slice) -> "Seen":
         """The chosen rows."""
         return Seen(
             self.interval[rows],
             self.silent_from[rows],
+            self.previous[rows],
             self.stuck[rows],
             self.out_of_range[rows],
-            self.stuck_channel[rows],
-            self.outside_channel[rows],
+            self.stuck_why.take(rows),
+            self.outside_why.take(rows),
         )
+
+    def silence(self, row: int) -> Trouble:
+        """Of a row that ends a silence, what that was."""
+        last = int(self.previous[row])
+        return Trouble(float(self.interval[row]), float(self.silent_from[row] - last), last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,8 @@ class Health:
             scored=none,
             unscored=none,
             value=frames,
+            filled=counts,
+            changed=counts,
             run=counts,
             longest=counts,
             changes=counts,
@@ -145,7 +157,7 @@ class Health:
         """Take rows in, in the order they are judged; `clock` is the partition's before them."""
         if not len(key):
             no, none = np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64)
-            return Seen(np.empty(0), none, no, no, none, none)
+            return Seen(np.empty(0), none, none, no, no, Troubles.none(0), Troubles.none(0))
         rows = group(key)
         clocks = np.maximum.accumulate(np.concatenate(([clock], time)))[:-1][rows.order]
         number = state.total + rows.order  # of each row in the partition
@@ -166,14 +178,14 @@ class Health:
         silent = clocks - since > limit
         silent_from = np.full(len(key), NEVER)
         silent_from[silent] = previous[silent] + limit[silent].astype(np.int64)
-        stuck, outside = self._channels(state, rows, values[rows.order])  # (N, channels)
+        found = self._channels(state, rows, times, values[rows.order])
         state.rows[rows.keys] += rows.count
         newest = rows.start + rows.count - 1
         state.last[rows.keys], state.heard[rows.keys] = times[newest], number[newest]
         state.total += len(key)
-        flags = [np.asarray(part.any(axis=1)) for part in (stuck, outside)]
-        places = [np.asarray(part.argmax(axis=1)) for part in (stuck, outside)]
-        return Seen(*(rows.scatter(part) for part in (interval, silent_from, *flags, *places)))
+        back = np.empty_like(rows.order)
+        back[rows.order] = np.arange(len(key))
+        return Seen(interval, silent_from, previous, *found).take(back)
 
     def judge(
         self, state: HealthState, key: IntArray, values: FloatArray, score: FloatArray
@@ -209,6 +221,12 @@ class Health:
         stale = clock - state.last[known] > limit
         stale &= idle | _passed_over(missed, state.rows[known], state.total)
         return known[stale], state.last[known[stale]] + limit[stale].astype(np.int64)
+
+    def silence(self, state: HealthState, key: int, since: int) -> Trouble:
+        """What the silence is of a key that is stale since then."""
+        last = int(state.last[key])
+        usual = float(self.intervals(state, np.array([key]))[0])
+        return Trouble(usual, float(since - last), last)
 
     def intervals(self, state: HealthState, key: IntArray) -> FloatArray:
         """Mean time between the rows of each key in nanoseconds, NaN while not known."""
@@ -249,9 +267,9 @@ class Health:
         return np.where(own > 0, own, limit)
 
     def _channels(
-        self, state: HealthState, rows: Groups, values: FloatArray
-    ) -> tuple[BoolArray, BoolArray]:
-        """Which channels of rows are stuck and which out of range; rows in key order."""
+        self, state: HealthState, rows: Groups, times: IntArray, values: FloatArray
+    ) -> tuple[BoolArray, BoolArray, Troubles, Troubles]:
+        """Which rows have a stuck channel, which one out of range, and why; rows in key order."""
         wide = (-1, *[1] * (values.ndim - 1))
         number = np.arange(len(values)).reshape(wide)
         begin = rows.start[rows.place].reshape(wide)
@@ -279,14 +297,83 @@ class Health:
         last_value = np.take_along_axis(values, np.maximum(filled_at, 0), axis=0)
         kept = np.where(filled_at >= begin, last_value, state.value[rows.keys][rows.place])
         state.value[rows.keys] = kept[newest]
-        stuck = self._is_stuck(run, longest, changes)
-        outside = (values < low) | (values > high)
-        return stuck.reshape(len(values), -1), outside.reshape(len(values), -1)
+        stuck = self._is_stuck(run, longest, changes).reshape(len(values), -1)
+        outside = ((values < low) | (values > high)).reshape(len(values), -1)
+        clocks = _Clocks(rows, times, number - run, filled_at, state.changed, state.filled)
+        why = _why_stuck(stuck, values, run, clocks), _why_outside(outside, values, low, high)
+        state.changed[rows.keys], state.filled[rows.keys] = clocks.newest()
+        flags = np.asarray(stuck.any(axis=1)), np.asarray(outside.any(axis=1))
+        return *flags, *why
 
     def _is_stuck(self, run: IntArray, longest: IntArray, changes: IntArray) -> BoolArray:
         if self.stuck_rows is None:
             return (changes >= _LIVELY) & (run > np.maximum(_STUCK_ROWS, _STUCK_RUNS * longest))
         return (run >= self.stuck_rows) & (self.stuck_rows > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """When channels of rows, in key order, last changed and last had a value.
+
+    `changed_at` and `filled_at` (N, *item) are the places of those rows; where they come before
+    the block, the times are the keys' own, `changed` and `filled` (K, *item).
+    """
+
+    rows: Groups
+    times: IntArray
+    changed_at: IntArray
+    filled_at: IntArray
+    changed: IntArray
+    filled: IntArray
+
+    def newest(self) -> tuple[IntArray, IntArray]:
+        """Both times at the newest row of each key (G, *item)."""
+        newest, keys = self.rows.start + self.rows.count - 1, self.rows.keys
+        begin = self.rows.start.reshape(-1, *[1] * (self.changed_at.ndim - 1))
+        parts = (self.changed_at, self.changed), (self.filled_at, self.filled)
+        changed, filled = (self._times(at[newest], begin, known[keys]) for at, known in parts)
+        return changed, filled
+
+    def of(self, row: IntArray, channel: IntArray, missing: BoolArray) -> IntArray:
+        """Since when channels of some rows are what they are, a value or missing."""
+        begin, key = self.rows.start[self.rows.place[row]], self.rows.keys[self.rows.place[row]]
+        changed, filled = (
+            self._times(_flat(at)[row, channel], begin, _flat(known)[key, channel])
+            for at, known in ((self.changed_at, self.changed), (self.filled_at, self.filled))
+        )
+        return np.where(missing, filled, changed)
+
+    def _times(self, at: IntArray, begin: IntArray, known: IntArray) -> IntArray:
+        return np.where(at >= begin, self.times[np.maximum(at, 0)], known)
+
+
+def _why_stuck(stuck: BoolArray, values: FloatArray, run: IntArray, clocks: _Clocks) -> Troubles:
+    """Of each row its first stuck channel: the value, for how many rows, and since when."""
+    why = Troubles.none(len(values))
+    row = np.flatnonzero(stuck.any(axis=1))
+    if row.size:
+        channel = stuck[row].argmax(axis=1)
+        value = _flat(values)[row, channel]
+        since = clocks.of(row, channel, np.isnan(value))
+        why.put(row, channel, value, _flat(run)[row, channel] + 1, since)
+    return why
+
+
+def _why_outside(
+    outside: BoolArray, values: FloatArray, low: FloatArray, high: FloatArray
+) -> Troubles:
+    """Of each row its first channel that is out of range: the value, and the limit it passed."""
+    why = Troubles.none(len(values))
+    row = np.flatnonzero(outside.any(axis=1))
+    if row.size:
+        channel = outside[row].argmax(axis=1)
+        value, floor, top = (_flat(part)[row, channel] for part in (values, low, high))
+        why.put(row, channel, value, np.where(value > top, top, floor))
+    return why
+
+
+def _flat(values: Any) -> Any:
+    return values.reshape(len(values), -1)
 
 
 def _passed_over(missed: IntArray, count: IntArray, number: IntArray | int) -> BoolArray:

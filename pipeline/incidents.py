@@ -21,11 +21,13 @@ class Incident:
 
     Times are nanoseconds since 1970 in UTC. `tail` is the smallest tail probability seen, `score`
     the raw score there and `peak_at` its time; they are NaN and 0 for health kinds, which have no
-    score. `severity` is -log10(tail). `channels` are the blamed channels with their share of the
-    blame, largest first; of frames, the box of pixels that is blamed most. `asks` is what a
-    person is asked to decide, or "". `group` is the id of the incidents that belong together, ""
-    where incidents are not grouped. `readings` are the blamed channels' values at the peak, in the
-    order of `channels`, with what the detector expected of them and by how much it usually misses.
+    score. `severity` is -log10(tail), and more beyond the smallest tail that there is. `channels`
+    are the blamed channels with their share of the blame, largest first; of frames, the box of
+    pixels that is blamed most. `asks` is what a person is asked to decide, or "". `group` is the id
+    of the incidents that belong together, "" where incidents are not grouped. `readings` are the
+    blamed channels' values at the peak, in the order of `channels`, with what the detector expected
+    of them and by how much it usually misses; of a channel that is stuck or out of range, its value
+    alone, the farthest out where there are several.
     `covariates` are the channels that, as covariates, raised the score at the peak, with their
     share of the rise, largest first; () where the detector cannot tell.
     """

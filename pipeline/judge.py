@@ -20,6 +20,7 @@ from tocsin.pipeline.lesson import lesson
 from tocsin.pipeline.rules import verdicts as said
 from tocsin.pipeline.rules.stage import Alarming
 from tocsin.pipeline.severity import reach
+from tocsin.pipeline.troubles import Trouble, Troubles
 from tocsin.pipeline.types import Batch, BoolArray, ByteArray, FloatArray, IntArray, Scores
 
 POOL_TICKS = 512  # the calibrator's pool is renewed after every so many ticks
@@ -318,13 +319,16 @@ def count_ticks(chain: Chain, state: ChainState, ticks: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """Which rows (N,) have a trouble, and in which channel if it is one channel's."""
+    """Which rows (N,) have a trouble, in which channel if it is one channel's, and which."""
 
     raised: BoolArray
     channel: IntArray | None = None
+    why: Troubles | None = None
 
     def evidence(self, row: int) -> Evidence:
         """Why a row is flagged."""
+        if self.why is not None:
+            return Evidence(channel=int(self.why.channel[row]), trouble=self.why.at(row))
         return Evidence() if self.channel is None else Evidence(channel=int(self.channel[row]))
 
 
@@ -354,12 +358,26 @@ def health_incidents(
             yield from ((row, incident) for incident in made)
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A series that is stale, and since when; why is known where it is not told yet."""
+
+    key: int
+    since: int
+    why: Trouble | None = None
+
+
 def silences(
-    chain: Chain, state: ChainState, key: int, since: int, until: int | None, names: Naming
+    chain: Chain,
+    state: ChainState,
+    silence: Silence,
+    until: int | None,
+    names: Naming,
 ) -> Iterator[Incident]:
-    """A series was silent from `since`, and is heard again at `until` if that is known."""
-    at = (key, STALE)
+    """A series is silent, and is heard again at `until` if that is known."""
+    at, since = (silence.key, STALE), silence.since
     if state.episodes.phase[at] == CALM:
-        yield from chain.episodes.alarm(state.episodes, at, since, Evidence(), names)
+        why = Evidence(trouble=silence.why)
+        yield from chain.episodes.alarm(state.episodes, at, since, why, names)
     if until is not None:
         yield chain.episodes.resolve(state.episodes, at, max(until, since), names)

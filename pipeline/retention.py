@@ -37,7 +37,9 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.after_ns < _LOOKS:
-            raise ConfigError(f"series are remembered for {_LOOKS} ns at least; found {self.after_ns} ns")
+            raise ConfigError(
+                f"series are remembered for {_LOOKS} ns at least; found {self.after_ns} ns"
+            )
 
     def refuse_lateness(self, lateness_ns: int) -> None:
         """A ConfigError where rows may wait for others for as long as a series is remembered."""

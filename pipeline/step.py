@@ -42,6 +42,7 @@ from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.judge import (
     Flags,
     Judged,
+    Silence,
     close_tick,
     count_ticks,
     health_incidents,
@@ -263,8 +264,8 @@ def _judge_part(
     verdicts = join_verdicts(parts)
     blind = chain.health.judge(state.health, key, values, verdicts.score)
     flags = {
-        STUCK: Flags(seen.stuck, seen.stuck_channel),
-        OUT_OF_RANGE: Flags(seen.out_of_range, seen.outside_channel),
+        STUCK: Flags(seen.stuck, why=seen.stuck_why),
+        OUT_OF_RANGE: Flags(seen.out_of_range, why=seen.outside_why),
         BLIND: _blind(state, key, blind),
         FAILED: Flags(failed),
         UNCALIBRATED: _uncalibrated(chain, state, verdicts, firing, happened),
@@ -348,13 +349,13 @@ def _heard_again(
     for row in np.flatnonzero(silent | (seen.silent_from != NEVER)).tolist():
         which, since = int(key[row]), int(seen.silent_from[row])
         if state.episodes.phase[which, STALE] != CALM:
-            since = int(state.episodes.last[which, STALE])
+            silence = Silence(which, int(state.episodes.last[which, STALE]))
         elif since == NEVER:
             continue
-        found += [
-            (row, incident)
-            for incident in silences(chain, state, which, since, int(time[row]), names)
-        ]
+        else:
+            silence = Silence(which, since, seen.silence(row))
+        made = silences(chain, state, silence, int(time[row]), names)
+        found += [(row, incident) for incident in made]
     return found
 
 
@@ -363,12 +364,12 @@ def _sweep(
 ) -> list[Incident]:
     """Series that have gone silent by `clock`."""
     keys, since = chain.health.silent(state.health, clock, len(state.keys), idle=idle)
-    return [
-        incident
-        for which, when in zip(keys.tolist(), since.tolist(), strict=True)
-        if state.episodes.phase[which, STALE] == CALM
-        for incident in silences(chain, state, which, when, None, names)
-    ]
+    found: list[Incident] = []
+    for which, when in zip(keys.tolist(), since.tolist(), strict=True):
+        if state.episodes.phase[which, STALE] == CALM:
+            silence = Silence(which, when, chain.health.silence(state.health, which, when))
+            found += silences(chain, state, silence, None, names)
+    return found
 
 
 def _touched(state: ChainState, keys: tuple[IntArray, ...], incidents: list[Incident]) -> IntArray:

@@ -9,11 +9,11 @@ from tocsin.commands.demo import panels_of, stream, the_plant
 from tocsin.detectors.classical.ewma import Ewma
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.evaluation.picture import draw
+from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.calibrate import Conformal
 from tocsin.pipeline.chain import Chain, join_verdicts, start
 from tocsin.pipeline.events import Episodes
 from tocsin.pipeline.gate import Gate
-from tocsin.pipeline.acceptance import accept
 from tocsin.pipeline.step import close, step
 from tocsin.pipeline.threshold import FixedTail
 from tocsin.pipeline.types import Spec

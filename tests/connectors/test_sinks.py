@@ -71,7 +71,12 @@ def test_words_of_a_health_incident_leave_out_what_it_has_not() -> None:
     silent = replace(incident(), kind="stale", severity=NAN, score=NAN, channels=())
     line = in_words(replace(silent, state="resolved", ended_at=silent.started_at + HOUR))
     assert "severity" not in line
-    assert "lasted 60 min" in line
+    assert "lasted 1h, " in line
+
+
+def test_an_incident_of_one_row_lasts_no_time() -> None:
+    one = incident()
+    assert "lasted" not in in_words(replace(one, state="resolved", ended_at=one.started_at))
 
 
 def test_only_an_incident_that_joined_a_group_tells_of_it() -> None:

@@ -91,7 +91,8 @@ def test_a_stuck_channel_is_named() -> None:
     opened, *_ = play(PLAIN, stream).of("stuck")
     name = PLAIN.spec.channel_names()[1]
     assert (opened.series, opened.channels) == ("s1", ((name, 1.0),))
-    assert opened.reason.startswith(f"{name} has not changed")
+    assert opened.reason == f"{name} has been 0.5 since 1970-01-01T00:01:40Z, 21 rows over 20s"
+    assert opened.readings == ((0.5, None, None),)
 
 
 def test_a_detector_that_loses_its_opinion_is_blind() -> None:

@@ -95,7 +95,10 @@ def _steps(incident: Incident, rule: Episodes) -> Iterator[tuple[str, str]]:
         rows = plural(rule.close_rows, "row")
         yield "then", f"open → calm: {rows} in a row and {quiet} without an alarm"
     else:
-        yield "now", f"open, in revision {incident.revision}: {incident.reason}"
+        yield (
+            "now",
+            f"open; when it was last told, in revision {incident.revision}: {incident.reason}",
+        )
 
 
 def _together(group: str, others: list[Incident]) -> Iterator[str]:

@@ -14,11 +14,13 @@ from tocsin.config import Config, load
 from tocsin.connectors.files import open_file
 from tocsin.evaluation.saving import save
 from tocsin.evaluation.wording import plural
+from tocsin.pipeline.chain import ChainState, naming
 from tocsin.pipeline.delivery import Delivery
 from tocsin.pipeline.errors import ConfigError, SourceError
 from tocsin.pipeline.incidents import Incident, iso
 from tocsin.pipeline.ports import Source
 from tocsin.pipeline.runner import RunOptions, Summary, Watched, run
+from tocsin.pipeline.standing import standing
 from tocsin.pipeline.store import Store
 
 Line = tuple[str, str, float, float, bool]
@@ -28,7 +30,8 @@ Line = tuple[str, str, float, float, bool]
 class Replay:
     """What a replay gave: every revision in order, verdicts by row, counts, the first row's time.
 
-    `lines` are kept only where `keeps_lines`.
+    `lines` are kept only where `keeps_lines`. `states` are those of the partitions at the end,
+    `last` the incidents as they stand by then.
     """
 
     keeps_lines: bool = False
@@ -36,15 +39,18 @@ class Replay:
     lines: list[Line] = field(default_factory=list)
     first_ns: int | None = None
     summary: Summary = field(default_factory=Summary)
+    states: dict[str, ChainState] = field(default_factory=dict)
+    last: dict[str, Incident] = field(default_factory=dict)
 
     def latest(self) -> list[Incident]:
-        """The last revision of each incident, oldest incident first."""
-        last = {incident.id: incident for incident in self.revisions}
-        return sorted(last.values(), key=lambda i: (i.started_at, i.id))
+        """The incidents, under their last revision but as they stand at the end, oldest first."""
+        return sorted(self.last.values(), key=lambda i: (i.started_at, i.id))
 
     def see(self, seen: Watched) -> None:
         """Take note of a step."""
         self.revisions += seen.outcome.incidents
+        self.last |= {incident.id: incident for incident in seen.outcome.incidents}
+        self.states[seen.part] = seen.state
         if seen.reading is not None and len(seen.reading.time):
             first = int(seen.reading.time.min())
             self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
@@ -65,15 +71,19 @@ def replay(config: Config, path: Path, *, keeps_lines: bool = False) -> Replay:
     source = _file(config, path)
     played = Replay(keeps_lines)
     options = RunOptions(on_late="drop", silence=False)
+    chain = config.stages.chain(source.spec())
     with Store(None) as store:
         played.summary = run(
-            config.stages.chain(source.spec()),
+            chain,
             source,
             store,
             Delivery({}),
             options,
             watch=played.see,
         )
+    for state in played.states.values():
+        names = naming(chain, state)
+        played.last = standing(chain.episodes, state.episodes, names, played.last)
     return played
 
 

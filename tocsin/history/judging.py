@@ -9,8 +9,17 @@ import numpy as np
 from tocsin.config import Stages
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.pipeline import step as pipeline
-from tocsin.pipeline.chain import ChainState, NoState, Verdicts, join_verdicts, make_room, start
+from tocsin.pipeline.chain import (
+    ChainState,
+    NoState,
+    Verdicts,
+    join_verdicts,
+    make_room,
+    naming,
+    start,
+)
 from tocsin.pipeline.incidents import Incident
+from tocsin.pipeline.standing import standing
 from tocsin.pipeline.step import Outcome, close
 from tocsin.pipeline.types import BoolArray, FloatArray, IntArray, Spec
 
@@ -60,7 +69,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of each row, in the order of the input, and the incidents' last revisions.
+    """What became of each row, in the order of the input, and the incidents as they stand at last.
 
     `score`, `tail` and `alpha` (N,) are NaN where there is no opinion or no alarm level yet, and
     for the rows that are `refused` (N,): those without a time of their own.
@@ -115,7 +124,8 @@ def judge(
     score, tail, alpha, alarm = (column[back] for column in columns)
     out = np.zeros(len(rows), dtype=bool)
     out[order[refused]] = True
-    return Judged(score, tail, alpha, alarm == 1.0, tuple(incidents.values()), out)
+    found = standing(chain.episodes, state.episodes, naming(chain, state), incidents)
+    return Judged(score, tail, alpha, alarm == 1.0, tuple(found.values()), out)
 
 
 def panels(

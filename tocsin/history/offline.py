@@ -16,6 +16,7 @@ from tocsin.pipeline.events import ANOMALY, Evidence, Naming
 from tocsin.pipeline.extremes import pareto_tail
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.keyed import grow
+from tocsin.pipeline.standing import standing
 from tocsin.pipeline.threshold import AlertBudget, FixedTail
 from tocsin.pipeline.types import FloatArray, IntArray
 
@@ -154,7 +155,7 @@ def _level(stages: Stages, time: IntArray, tail: FloatArray) -> float:
 def _incidents(
     stages: Stages, rows: Rows, score: FloatArray, tail: FloatArray, alpha: FloatArray
 ) -> list[Incident]:
-    """The incidents of one series' rows, which stand in time order; their last revisions."""
+    """The incidents of one series' rows, which stand in time order; as they stand at the end."""
     names = Naming(rows.series[:1], rows.channels, f"{stages.chain(rows.spec()).rule()}-offline")
     state = stages.episodes.start(rows.spec().item)
     grow(state, 1)
@@ -169,4 +170,4 @@ def _incidents(
         else:
             continue
         found |= {incident.id: incident for incident in made}
-    return list(found.values())
+    return list(standing(stages.episodes, state, names, found).values())
