@@ -332,7 +332,7 @@ def test_the_alert_rules_name_metrics_and_labels_that_there_are() -> None:
     text = (ROOT / "docker/prometheus/rules.yaml").read_text(encoding="utf-8")
     assert text in (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
     rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
-    assert len({rule["alert"] for rule in rules}) == len(rules) == 4
+    assert len({rule["alert"] for rule in rules}) == len(rules) == 5
     table = {metric.name: set(metric.labels) for metric in METRICS}
     for rule in rules:
         used = re.findall(r"\btocsin_\w+", rule["expr"])
