@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from tocsin.configuration.parts import Kind, Made, Place, make_part
-from tocsin.configuration.sections import server_of, stages_of, zone_of
+from tocsin.configuration.sections import refuse_unmatched, server_of, stages_of, zone_of
 from tocsin.configuration.settings import check
 from tocsin.configuration.shape import Backtest, Document, ExperimentDocument, Rehearsal
 from tocsin.configuration.yaml_file import read_yaml
@@ -145,6 +145,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     common = next((part.common for part in parts["sources"].values()), {})
     scorer: Any = next((part.made for part in parts["detectors"].values()), None)
     stages = stages_of(given, common, zone, wrong)
+    refuse_unmatched(stages, _channels(raw), wrong)
     server = server_of(given.get("server"), wrong)
     _refuse(path, wrong, unset)
     ((name, source),) = parts["sources"].items()

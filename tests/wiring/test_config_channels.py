@@ -53,3 +53,24 @@ def test_names_need_a_source_that_lists_its_channels(tmp_path: Path) -> None:
         load(written(tmp_path, "[sun]", GUESSED))
     with pytest.raises(ConfigError, match="no channel is called 'sun'; the source lists none"):
         load_experiment(written(tmp_path, "[sun]", "backtest: {}"))
+
+
+def test_rules_for_channels_that_there_are_not_are_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "version: 1\n"
+        "sources: {rows: {type: csv, path: r.csv, time: t, channels: [gearbox, rotor]}}\n"
+        "detectors: {mean: {type: ewma}}\n"
+        "series:\n"
+        '  - {match: {channel: "gear*"}, range: [0, 9]}\n'
+        '  - {match: {channel: "Gearbx*"}, range: [0, 9]}\n'
+        "rules: {sizes: [{channel: roter, least: 2}]}\n"
+    )
+    with pytest.raises(ConfigError) as told:
+        load(path)
+    said = str(told.value)
+    assert "$.series[1].match.channel: 'Gearbx*' matches no channel of the source; did you" in said
+    assert (
+        "$.rules.sizes[0].channel: 'roter' matches no channel of the source" in said
+    )
+    assert "series[0]" not in said

@@ -1,12 +1,13 @@
 """The stages that the sections of a configuration stand for, each checked on its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
 from tocsin.configuration.making import build
-from tocsin.configuration.settings import Section, given_in, known_zone
+from tocsin.configuration.settings import Section, given_in, known_zone, nearest
 from tocsin.configuration.shape import Defaults, Scoring, SeriesRule
 from tocsin.configuration.stages import calibrator, threshold
 from tocsin.pipeline.calibration.drift import DriftWatch, refuse_uneven
@@ -75,6 +76,19 @@ def stages_of(
     if given.get("retention") is not None:
         stages["retention"] = _retention(given["retention"], stages["order"], wrong)
     return stages | {"max_series": given.get("max_series", 1_000_000)}
+
+
+def refuse_unmatched(stages: Mapping[str, Any], channels: Sequence[str], wrong: list[str]) -> None:
+    """Add to `wrong` the rules for channels of which there are none; `channels` may be unknown."""
+    health, rules = stages["health"], stages["rules"]
+    limits = () if health is None else health.limits
+    sizes = () if rules is None else rules.sizes
+    asked = [(f"$.series[{n}].match.channel", each.channel) for n, each in enumerate(limits)]
+    asked += [(f"$.rules.sizes[{n}].channel", each.channel) for n, each in enumerate(sizes)]
+    for at, pattern in asked:
+        if channels and not any(fnmatchcase(channel, pattern) for channel in channels):
+            hint = nearest(pattern, channels)
+            wrong.append(f"{at}: {pattern!r} matches no channel of the source; {hint}")
 
 
 def _stage(target: type[Any], section: object, at: str, wrong: list[str]) -> Any:
