@@ -156,6 +156,7 @@ def tell_end(summary: Summary) -> None:
         f"{summary.rejected} unreadable and {refused} refused"
         if summary.rejected or refused
         else "",
+        f"{plural(summary.forgotten, 'series')} forgotten" if summary.forgotten else "",
         f"{summary.undelivered} notifications undelivered" if summary.undelivered else "",
     ]
     stderr().print("; ".join(part for part in parts if part) + ".")
