@@ -1,26 +1,13 @@
 """Files that are empty, damaged or something else: one clear message, and an exit code."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from oracles.command_line import call
 from oracles.messages import stream
-
-from tocsin import cli
-
-
-def call(*words: str) -> int:
-    """A command in this process; its exit code."""
-    before, sys.argv = sys.argv, ["tocsin", *words]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    finally:
-        sys.argv = before
 
 
 def configured(folder: Path, source: dict[str, Any], **others: Any) -> Path:

@@ -6,21 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from tocsin import cli
+from oracles.command_line import call
 
 ROWS = 900
-
-
-def call(*words: str) -> int:
-    """Run a command in this process; its exit code."""
-    before, sys.argv = sys.argv, ["tocsin", *words]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    finally:
-        sys.argv = before
 
 
 def table(folder: Path, name: str = "rows.csv") -> Path:

@@ -70,7 +70,5 @@ def test_rules_for_channels_that_there_are_not_are_mistakes(tmp_path: Path) -> N
         load(path)
     said = str(told.value)
     assert "$.series[1].match.channel: 'Gearbx*' matches no channel of the source; did you" in said
-    assert (
-        "$.rules.sizes[0].channel: 'roter' matches no channel of the source" in said
-    )
+    assert "$.rules.sizes[0].channel: 'roter' matches no channel of the source" in said
     assert "series[0]" not in said

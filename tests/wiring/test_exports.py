@@ -1,14 +1,13 @@
 """Exports of spreadsheets from end to end: what is said of them, and options in a configuration."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.command_line import call
 
-from tocsin import cli
 from tocsin.commands.doctor import Wanted, diagnose
 from tocsin.config import load
 from tocsin.connectors.csv_file import CsvSource
@@ -16,17 +15,6 @@ from tocsin.connectors.dialect import Dialect
 from tocsin.connectors.records import FieldMap
 from tocsin.history.frames import table_of
 from tocsin.pipeline.errors import ConfigError
-
-
-def call(*words: str) -> int:
-    """A command in this process; its exit code."""
-    before, sys.argv = sys.argv, ["tocsin", *words]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    finally:
-        sys.argv = before
 
 
 def german(folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """`tocsin score --explain` tells why of each incident, and changes nothing else."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.command_line import call
 
-from tocsin import cli
 from tocsin.api import Detection, detect
 from tocsin.commands.score_explained import Told, covariate_names, explained, explanation_lines
 from tocsin.connectors.files import guess
@@ -46,13 +45,7 @@ def table(folder: Path, **more: str | int | list[str]) -> Path:
 
 def score(*words: str) -> int:
     """Run `tocsin score` in this process; its exit code."""
-    before, sys.argv = sys.argv, ["tocsin", "score", *words]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    finally:
-        sys.argv = before
+    return call("score", *words)
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
