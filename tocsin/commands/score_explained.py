@@ -7,6 +7,7 @@ import numpy as np
 
 from tocsin.commands.screen import counted
 from tocsin.connectors.guessing import Guess
+from tocsin.detectors.combined.members import expecting
 from tocsin.evaluation.panel import REACH, Panel, Shares
 from tocsin.evaluation.wording import moment, number, plain, plural
 from tocsin.history.explaining import (
@@ -16,7 +17,6 @@ from tocsin.history.explaining import (
     Origin,
     covariates_of,
     explain,
-    tells,
 )
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.incidents import Incident
@@ -105,7 +105,7 @@ def _unforetold(origin: Origin, told: Sequence[Explanation]) -> str:
     count = sum(one.expected is None for one in told)
     if not count:
         return ""
-    if not tells(origin.scorer):
+    if not expecting(origin.scorer):
         return "This detector cannot tell what it expected: no expected values and no bands."
     if not origin.causal:
         return "Offline scores are made by no forecast: no expected values and no bands."

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tocsin.detectors.combined.per_channel import PerChannel
-from tocsin.detectors.combined.refitted import Refitted
+from tocsin.detectors.combined.members import expecting
 from tocsin.detectors.feature_shift import localise
 from tocsin.detectors.remembered import Remembered
 from tocsin.detectors.rows import tidied
@@ -167,7 +166,7 @@ def expected_of(panel: Panel, origin: Origin, rows: IntArray) -> Expected | None
     gathered on a grid or the model has changed on the way.
     """
     scorer: Any = origin.scorer
-    if not (tells(scorer) and origin.causal and rows.size):
+    if not (expecting(scorer) and origin.causal and rows.size):
         return None
     if isinstance(scorer, Trained):
         told = _by_model(scorer, panel, origin, rows)
@@ -199,13 +198,6 @@ def covariates_of(
         one = causes.explain(learned, rows_of(incident, panel.time), chosen, incident.id)
         found[incident.id] = Covaried(one.covariates, one.rise, one.foretold)
     return found
-
-
-def tells(scorer: object) -> bool:
-    """Whether a detector can say what it expected; one that is fitted once says it by its model."""
-    if isinstance(scorer, (Refitted, PerChannel)):
-        return tells(scorer.of)
-    return hasattr(scorer, "band" if isinstance(scorer, Trained) else "expects")
 
 
 def _by_model(scorer: Any, panel: Panel, origin: Origin, rows: IntArray) -> Expected | None:
