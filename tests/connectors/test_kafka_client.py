@@ -19,7 +19,7 @@ def open_sockets():
     return {
         found
         for found in gc.get_objects()
-        if isinstance(found, socket.socket) and found.fileno() != -1
+        if issubclass(type(found), socket.socket) and found.fileno() != -1  # asks no proxy
     }
 
 
