@@ -115,7 +115,7 @@ def test_people_are_told_in_a_line_or_two_an_incident(
 def test_a_detector_that_expects_nothing_is_said_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--explain", "--detector", "moving_std"]
+    words = ["--explain", "--detector", "moving_std", "--picture", str(tmp_path / "a.png")]
     assert score(str(table(tmp_path)), *words) == 0
     why = capsys.readouterr().out.partition("\nWhy:\n")[2].splitlines()
     assert "This detector cannot tell what it expected: no expected values and no bands." in why
