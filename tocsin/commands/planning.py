@@ -4,7 +4,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from tocsin.connectors.files import open_file
 from tocsin.evaluation.table import Table
 from tocsin.evaluation.wording import number, plural
 from tocsin.history.batch import in_history
-from tocsin.history.judging import Progress, Rows, Trained, judge, steps, unburdened
+from tocsin.history.judging import Progress, Rows, Trained, begin, judge, steps
 from tocsin.history.learning import learn
-from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts, make_room, start
+from tocsin.pipeline.chain import ChainState, Verdicts, join_verdicts
 from tocsin.pipeline.durations import parse_budget, parse_duration
 from tocsin.pipeline.errors import ConfigError, TocsinError
 from tocsin.pipeline.gate import Gate
@@ -85,7 +84,7 @@ def plan_config(
     out of the forecast.
     """
     config = load(path)
-    source = open_file(file, config.fields, getattr(config.source, "dialect", None))
+    source = open_file(file, config.fields, config.dialect)
     rows, rejected = read_all(source, file)
     if config.fields is None and config.source.spec().item != rows.spec().item:
         raise ConfigError(
@@ -152,10 +151,7 @@ def _play(
 ) -> tuple[ChainState, Verdicts, float, Counter[str]]:
     """State and verdicts after rows, the seconds it took, and counts of refused rows."""
     judge(stages, rows.take(np.arange(min(_WARM, len(rows)))), trained)
-    chain = stages.chain(rows.spec())
-    state = start(chain)
-    if trained is not None:
-        state = _after(stages, rows, trained)
+    state = begin(stages.chain(rows.spec()), trained)
     begun = time.perf_counter()
     parts: list[Verdicts] = []
     refused: Counter[str] = Counter()
@@ -164,15 +160,6 @@ def _play(
         refused.update(why for _, why in outcome.refused)
     seconds = max(time.perf_counter() - begun, 1e-9)
     return state, join_verdicts(parts), seconds, refused
-
-
-def _after(stages: Stages, rows: Rows, trained: Trained) -> ChainState:
-    """A copy of what was learned, with no incident and no debt."""
-    chain, learned = stages.chain(rows.spec()), deepcopy(trained.state)
-    fresh = start(chain)
-    fresh.keys = learned.keys
-    make_room(chain, fresh, fresh.keys.ids())
-    return unburdened(learned, fresh)
 
 
 def _sizes(state: ChainState) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from tocsin.config import Stages
 from tocsin.evaluation.panel import Interval, Panel
 from tocsin.pipeline import step as pipeline
 from tocsin.pipeline.chain import (
+    Chain,
     ChainState,
     NoState,
     Verdicts,
@@ -99,7 +100,7 @@ def judge(
     A row that a grid gathers has the verdict of the last step that was over by then.
     """
     chain = stages.chain(rows.spec())
-    state = start(chain) if trained is None else _go_on(stages, rows.spec(), trained)
+    state = begin(chain, trained)
     order = rows.in_time()
     ordered = rows.take(order)
     parts: list[Verdicts] = []
@@ -172,20 +173,21 @@ def steps(
     yield len(rows), close(chain, state)
 
 
-def _go_on(stages: Stages, spec: Spec, trained: Trained) -> ChainState:
-    """A copy of what was learned, with no incident and no debt."""
-    learned = deepcopy(trained.state)
-    chain = stages.chain(spec)
+def begin(chain: Chain, trained: Trained | None) -> ChainState:
+    """The state before rows are judged: a copy of what was learned, without incidents and debts."""
     fresh = start(chain)
+    if trained is None:
+        return fresh
+    learned = deepcopy(trained.state)
     fresh.keys = learned.keys
     make_room(chain, fresh, fresh.keys.ids())
     if not trained.follows:
         fresh.scorer, fresh.calibrator = learned.scorer, learned.calibrator
         return fresh
-    return unburdened(learned, fresh)
+    return _unburdened(learned, fresh)
 
 
-def unburdened(learned: ChainState, fresh: ChainState) -> ChainState:
+def _unburdened(learned: ChainState, fresh: ChainState) -> ChainState:
     """What was learned; incidents, debts, groups and doubts are those of a fresh state."""
     return replace(
         learned,
