@@ -15,6 +15,7 @@ from tocsin.configuration.sections import refuse_unmatched, server_of, stages_of
 from tocsin.configuration.settings import check
 from tocsin.configuration.shape import Backtest, Document, ExperimentDocument, Rehearsal
 from tocsin.configuration.yaml_file import read_yaml
+from tocsin.connectors.dialect import Dialect
 from tocsin.connectors.records import FieldMap
 from tocsin.pipeline.calibrate import Calibrator, Conformal
 from tocsin.pipeline.calibration.drift import DriftWatch
@@ -117,6 +118,12 @@ class Config:
     def store(self) -> Path | None:
         """The file of the store, or None for one in memory."""
         return None if self.state_dir is None else self.state_dir / STORE
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """How the source's CSV files are written, None where it reads none."""
+        found = getattr(self.source, "dialect", None)
+        return found if isinstance(found, Dialect) else None
 
     @property
     def fields(self) -> FieldMap | None:

@@ -50,9 +50,9 @@ def run_tests(path: Path, *, as_json: bool) -> int:
     for case in config.tests:
         played = replay(config, case.input.file)
         found.append((case, failures(case, played)))
-        told = left_out(reasons_of(played.summary)) if played.summary.rows else []
-        for line in [] if as_json else told:
-            stderr().print(f"{case.name}: {line}")
+        if played.summary.rows and not as_json:
+            for line in left_out(reasons_of(played.summary)):
+                stderr().print(f"{case.name}: {line}")
     if as_json:
         print_json({"tests": [{"name": case.name, "failures": wrong} for case, wrong in found]})
     else:

@@ -49,7 +49,6 @@ class Replay:
     def see(self, seen: Watched) -> None:
         """Take note of a step."""
         self.revisions += seen.outcome.incidents
-        self.last |= {incident.id: incident for incident in seen.outcome.incidents}
         self.states[seen.part] = seen.state
         if seen.reading is not None and len(seen.reading.time):
             first = int(seen.reading.time.min())
@@ -81,6 +80,7 @@ def replay(config: Config, path: Path, *, keeps_lines: bool = False) -> Replay:
             options,
             watch=played.see,
         )
+    played.last = {incident.id: incident for incident in played.revisions}
     for state in played.states.values():
         names = naming(chain, state)
         played.last = standing(chain.episodes, state.episodes, names, played.last)
@@ -111,7 +111,7 @@ def no_row(file: Path, summary: Summary) -> str:
 
 
 def _file(config: Config, path: Path) -> Source:
-    source = open_file(path, config.fields, getattr(config.source, "dialect", None))
+    source = open_file(path, config.fields, config.dialect)
     wanted, found = config.source, source.spec()
     if config.fields is None and type(wanted).__name__ in ("HostSource", "Plant"):
         need = wanted.spec().channels
