@@ -15,7 +15,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from tocsin.connectors.kafka import KafkaSettings
 from tocsin.connectors.kafka_client import open_client
 from tocsin.connectors.records import Message
-from tocsin.connectors.times import TimeUnit, parse_times
+from tocsin.connectors.times import parse_time
 from tocsin.pipeline.errors import ConfigError, SourceError
 from tocsin.pipeline.labels import Label, label_of
 
@@ -88,11 +88,11 @@ def label_of_message(message: Message, zone: str = "UTC") -> Label:
     """
     record = _record(message.value)
     given = {name: _text(record, name) for name in (*_TEXTS, *_MAYBE)}
-    when = {name: _time(record.get(name), name, zone) for name in ("start", "end")}
+    when = {name: parse_time(record.get(name), name, zone) for name in ("start", "end")}
     if record.get("said_at") is None:
-        said_at = _time(message.timestamp, "the message's time", zone, "ms")
+        said_at = parse_time(message.timestamp, "the message's time", zone, "ms")
     else:
-        said_at = _time(record["said_at"], "said_at", zone)
+        said_at = parse_time(record["said_at"], "said_at", zone)
     return label_of({**given, **when, "said_at": said_at})
 
 
@@ -116,13 +116,6 @@ def _text(record: Mapping[str, Any], name: str) -> str:
     if not isinstance(text, str):
         raise ConfigError(f"{name}: found {text!r}, wanted text")
     return text
-
-
-def _time(given: object, name: str, zone: str, unit: TimeUnit = "auto") -> int:
-    times, bad = parse_times([given], unit, zone)
-    if bad:
-        raise ConfigError(f"{name}: {bad[0]}")
-    return int(times[0])
 
 
 def _open(settings: KafkaSettings) -> Any:

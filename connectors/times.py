@@ -34,6 +34,18 @@ _ISO = re.compile(
 )
 
 
+def parse_time(entry: object, name: str, zone: str = "UTC", unit: TimeUnit = "auto") -> int:
+    """Nanoseconds in UTC of one entry, see `parse_times`; a ConfigError says why `name` has none.
+
+    >>> parse_time("2025-03-10T12:00", "start", "Europe/Berlin") // 10**9
+    1741604400
+    """
+    times, bad = parse_times([entry], unit, zone)
+    if bad:
+        raise ConfigError(f"{name}: {bad[0]}")
+    return int(times[0])
+
+
 def parse_times(
     raw: Sequence[object], unit: TimeUnit = "auto", zone: str = "UTC"
 ) -> tuple[IntArray, dict[int, str]]:

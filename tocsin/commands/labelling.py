@@ -18,7 +18,7 @@ from tocsin.commands.screen import print_json, stderr, stdout
 from tocsin.commands.states import opened, store_of
 from tocsin.config import Config, load
 from tocsin.connectors.catalogue import find
-from tocsin.connectors.times import parse_times
+from tocsin.connectors.times import parse_time
 from tocsin.evaluation.asking import next_to_ask
 from tocsin.evaluation.wording import moment, moment_utc, plain, plural
 from tocsin.pipeline.errors import ConfigError, SinkError, SourceError
@@ -172,14 +172,15 @@ def read_labels(file: Path, zone: str = "UTC") -> Iterator[Label]:
 
 def _from_row(row: Mapping[str, Any], zone: str) -> Label:
     given = {name: row.get(name) or "" for name in _COLUMNS}
-    when = {name: _time(given[name], name, zone) for name in ("start", "end")}
+    when = {name: parse_time(given[name], name, zone) for name in ("start", "end")}
     return label_of({**given, **when, "said_at": time.time_ns()})
 
 
 def _label(said: Said, store: Store, zone: str) -> Label:
     author, now = said.author or getpass.getuser(), time.time_ns()
     if said.incident:
-        incident = find_incident(store.incidents(), said.incident)
+        known = store.incident(said.incident)  # a whole id needs no other incident
+        incident = known or find_incident(store.incidents(), said.incident)
         if said.verdict == "missed":
             raise ConfigError("an incident that was told was not missed; say confirmed")
         who = {"author": author, "cause": said.cause, "said_at": now}
@@ -189,21 +190,14 @@ def _label(said: Said, store: Store, zone: str) -> Label:
     return label_of(
         {
             "series": said.series,
-            "start": _time(said.start, "start", zone),
-            "end": _time(said.end, "end", zone),
+            "start": parse_time(said.start, "start", zone),
+            "end": parse_time(said.end, "end", zone),
             "verdict": said.verdict,
             "cause": said.cause,
             "author": author,
             "said_at": now,
         }
     )
-
-
-def _time(text: str, name: str, zone: str) -> int:
-    times, bad = parse_times([text], zone=zone)
-    if bad:
-        raise ConfigError(f"{name}: {bad[0]}")
-    return int(times[0])
 
 
 def _kafka(config: Config, topic: str) -> Any:
