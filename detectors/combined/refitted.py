@@ -13,6 +13,7 @@ from tocsin.detectors.combined.members import (
     advanced,
     asked,
     blame_of,
+    covariates_of,
     inherited,
     is_trainable,
     newest,
@@ -193,7 +194,7 @@ class Refitted:
     @property
     def covariates(self) -> tuple[int, ...]:
         """The places of the channels that `of` reads as covariates."""
-        return tuple(getattr(self.of, "covariates", ()))
+        return covariates_of((self.of,))
 
     def fit(self, spec: Spec, batches: Iterable[Batch]) -> RefittedState:
         """The state fitted on clean history; the first fit anew comes `every` rows later."""
