@@ -10,6 +10,16 @@ from tocsin.pipeline.incidents import iso
 BEGIN = 1_700_000_000  # seconds
 SECOND = 1_000_000_000  # nanoseconds
 
+FLOW = """
+version: 1
+sources:
+  rows: {type: csv, path: rows.csv, time: time, channels: [flow]}
+detectors: {distance: {type: ewma, half_life: 50}}
+thresholds: {default: {tail: 0.003}}
+events: {close_rows: 3}
+state: {dir: state}
+"""
+
 
 def moment(tick: int) -> str:
     """The time of a row, a second a tick, as a file has it."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles.command_line import say
+from oracles.run_of_rows import FLOW as CONFIG
 from oracles.run_of_rows import run, write_rows
 from typer.testing import CliRunner
 
@@ -18,15 +19,6 @@ from tocsin.pipeline.errors import StateError
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.store import Store
 
-CONFIG = """
-version: 1
-sources:
-  rows: {type: csv, path: rows.csv, time: time, channels: [flow]}
-detectors: {distance: {type: ewma, half_life: 50}}
-thresholds: {default: {tail: 0.003}}
-events: {close_rows: 3}
-state: {dir: state}
-"""
 BEGIN = 1_700_000_000_000_000_000
 ONE = Incident(
     id="ab", revision=1, state="resolved", kind="stale", series="rows", started_at=BEGIN,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles.command_line import say
+from oracles.run_of_rows import FLOW as CONFIG
 from oracles.run_of_rows import run, write_rows
 from typer.testing import CliRunner
 
@@ -14,16 +15,6 @@ from tocsin.cli import app
 from tocsin.config import load
 from tocsin.pipeline.incidents import Incident
 from tocsin.pipeline.store import Store
-
-CONFIG = """
-version: 1
-sources:
-  rows: {type: csv, path: rows.csv, time: time, channels: [flow]}
-detectors: {distance: {type: ewma, half_life: 50}}
-thresholds: {default: {tail: 0.003}}
-events: {close_rows: 3}
-state: {dir: state}
-"""
 
 
 def rows_of(folder: Path, lasting: int) -> None:
